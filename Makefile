@@ -1,0 +1,68 @@
+# make lab: JupyterLab on the first lesson.  make test: everything that CI checks.  Both set themselves up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test mutate course bench format store
+
+help:
+	@echo "make setup    make the virtual environment in $(VENV), every package at its pinned version"
+	@echo "make lab      open JupyterLab on the first lesson"
+	@echo "make test     lint, types, import contracts, unit tests, every notebook, browser tests"
+	@echo "make mutate   break each lesson's core functions and see that its notebook fails"
+	@echo "make course   run every notebook; readable pages and the leaderboard under build/"
+	@echo "make bench    speed against peers, and the leaderboard in benchmarks/leaderboard.json"
+	@echo "make format   format and fix the code"
+	@echo "make store    run every notebook and store its outputs"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/setup_env.py
+	@echo "== setup: virtual environment in $(VENV)"
+	@$(PYTHON) tools/setup_env.py $(VENV)
+	@touch $@
+
+# LAB_ARGS="--no-browser --port 8899" is handed on to JupyterLab.
+lab: setup
+	@echo "== lab: JupyterLab on notebooks/00_start_here.ipynb (stop it with Ctrl-C)"
+	@$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+test: setup
+	@echo "== test: format and lint"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/codespell
+	@echo "== test: types"
+	@$(BIN)/mypy
+	@echo "== test: import contracts"
+	@$(BIN)/lint-imports
+	@echo "== test: units and doctests"
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not browser" --doctest-modules
+	@echo "== test: every notebook, stored outputs compared"
+	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
+	@echo "== test: in the browser"
+	@$(PYTEST) -q -m browser tests
+
+mutate: setup
+	@echo "== mutate: each lesson's core functions broken; its notebook must fail"
+	@$(BIN)/python tools/mutate.py
+
+course: setup
+	@echo "== course: every notebook from top to bottom, pages under build/course"
+	@$(BIN)/python tools/course.py
+
+bench: setup
+	@echo "== bench: speed against peers, then the leaderboard"
+	@for script in metrics dicom simulator start widgets; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@$(BIN)/medloc bench --dataset brain_lesions --localizer mean_box --localizer threshold --json benchmarks/leaderboard.json
+
+format: setup
+	@echo "== format"
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+store: setup
+	@echo "== store: run every notebook and store its outputs in place"
+	@$(BIN)/python tools/course.py --store

@@ -1,0 +1,177 @@
+"""From a slider's event to changed pixels, in JupyterLab in Chromium, beside matplotlib's `interact`.
+
+Every move is an event that the page dispatches, and its time runs until the picture's pixels differ; both are asked in
+the same way, in turn, in one run. A slice that nobody has looked at yet comes from the kernel; once the viewer is
+touched, its neighbours are fetched ahead.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.browser import Lab, write_notebook
+
+MEDIAN, P95 = 20.0, 40.0  # ms
+
+DATA = """
+import numpy as np
+from medloc_lib.sample import Sample
+from medloc_lib.widgets import explore, view
+
+rng = np.random.default_rng(0)
+rows, cols = np.mgrid[:512, :512]
+ball = 1000 * (np.hypot(rows - 256, cols - 256) < 200)
+volume = (rng.normal(0, 60, (40, 512, 512)) + ball + 20 * np.arange(40)[:, None, None]).astype(np.int16)
+mask = np.zeros(volume.shape, np.uint8)
+mask[:, 180:300, 200:330] = 1
+sample = Sample(volume[None], mask=mask, boxes=[[0, 180, 200, 40, 300, 330]], meta={"modality": "CT"})
+"""
+CELLS = [
+    DATA,
+    "view(sample)",
+    "explore(lambda picture, level=400: picture > level, volume[20], level=(0, 1000))",
+    """
+import matplotlib.pyplot as plt
+from ipywidgets import interact
+
+def draw(plane, level, opacity):
+    plt.imshow(volume[plane], cmap="gray", vmin=level - 800, vmax=level + 800)
+    plt.imshow(np.ma.masked_equal(mask[plane], 0), alpha=opacity, vmin=0, vmax=7, cmap="Set2")
+    plt.axis("off")
+    plt.show()
+
+interact(draw, plane=(0, 39), level=(0, 1000, 10), opacity=(0.0, 1.0, 0.05));
+""",
+]
+
+MEASURE = """
+async ([cell, control, moves, kind]) => {
+    const root = jupyterapp.shell.currentWidget.content.widgets[cell].node;
+    const probe = new OffscreenCanvas(64, 64).getContext("2d", { willReadFrequently: true });
+    const seen = () => {
+        const found = root.querySelectorAll(".medloc-pixels, .jp-OutputArea-output img");
+        const picture = found[found.length - 1];
+        if (!picture || (picture.tagName === "IMG" && !(picture.complete && picture.naturalWidth))) return null;
+        probe.drawImage(picture, 0, 0, 64, 64);
+        return probe.getImageData(0, 0, 64, 64).data.join();
+    };
+    const channel = new MessageChannel();
+    const soon = () => new Promise((done) => {
+        channel.port1.onmessage = done;
+        channel.port2.postMessage(0);
+    });
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    const input = kind === "interact" ? root.querySelectorAll(".noUi-handle")[control]
+        : root.querySelector(`input[aria-label="${control}"]`);
+    const times = [];
+    for (const move of moves) {
+        const before = seen();
+        const start = performance.now();
+        if (kind === "interact") {
+            const key = move > 0 ? "ArrowUp" : "ArrowDown";
+            input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        } else {
+            input.value = move;
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        let now = seen();
+        while ((now === before || now === null) && performance.now() - start < 5000) {
+            await soon();
+            now = seen();
+        }
+        times.push(performance.now() - start);
+        await pause(40 + 40 * Math.random());
+    }
+    return times;
+}
+"""
+
+FRAMES = """
+async ([cell, moves]) => {
+    const picture = jupyterapp.shell.currentWidget.content.widgets[cell].node.querySelector(".medloc-picture");
+    const { left, top } = picture.getBoundingClientRect();
+    const event = (type, x) => picture.dispatchEvent(new PointerEvent(type, {
+        pointerId: 1, clientX: left + 100 + x, clientY: top + 100, button: 0, buttons: 1, bubbles: true,
+    }));
+    picture.setPointerCapture = () => {};
+    const frame = () => new Promise(requestAnimationFrame);
+    event("pointerdown", 0);
+    await frame();
+    const start = performance.now();
+    for (let i = 1; i <= 120; i++) {
+        if (moves) event("pointermove", 40 * Math.sin(i / 10));
+        if (moves) event("pointermove", 40 * Math.sin(i / 10) + 1);
+        await frame();
+    }
+    event("pointerup", 0);
+    return 120000 / (performance.now() - start);
+}
+"""
+
+
+Times = dict[str, tuple[list[float], list[float] | None]]
+
+
+def row(name: str, ours: list[float], peer: list[float] | None) -> bool:
+    """Print one line; whether both bars hold."""
+    median, p95 = statistics.median(ours), statistics.quantiles(ours, n=20)[-1]
+    holds = median <= MEDIAN and p95 <= P95
+    line = f"{name:34s} {median:6.1f} {p95:6.1f} ms   bars {MEDIAN:.0f} and {P95:.0f} ms hold: {holds}"
+    if peer:
+        other = statistics.median(peer)
+        line += f"   interact {other:6.1f} {statistics.quantiles(peer, n=20)[-1]:6.1f} ms   ratio {median / other:.2f}"
+    print(line)
+    return holds
+
+
+def measure(page: Any, n: int = 30) -> Times:
+    """Times in ms by what is moved: ours, and interact's where it does the same."""
+
+    def ask(cell: int, control: str | int, moves: Sequence[float], kind: str = "ours") -> list[float]:
+        times: list[float] = page.evaluate(MEASURE, [cell, control, list(moves), kind])
+        return times
+
+    back_and_forth = [1.0 if i % 20 < 10 else -1.0 for i in range(n)]
+    new = [float(p) for p in range(0, 40, 2) if p != 20]
+    times: Times = {"slice, first look (kernel)": (ask(1, "plane", new), None)}
+    page.locator(".medloc-picture").first.hover()
+    page.wait_for_timeout(3000)
+    times["slice"] = (ask(1, "plane", [5.0 + i % 30 for i in range(n)]), ask(3, 0, back_and_forth, "interact"))
+    levels = [200.0 + 20 * i for i in range(n)]
+    times["window"] = (ask(1, "level", levels), ask(3, 1, back_and_forth, "interact"))
+    tints = [0.05 + 0.05 * (i % 18) for i in range(n)]
+    times["overlay"] = (ask(1, "mask", tints), ask(3, 2, back_and_forth, "interact"))
+    times["explore, a threshold (kernel)"] = (ask(2, "level", [300.0 + 10 * i for i in range(n)]), None)
+    return times
+
+
+def main() -> int:
+    """Run all, print the table; 1 if a bar of slice, window or overlay does not hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_notebook(Path(folder) / "widgets.ipynb", CELLS)
+        with Lab(Path(folder)) as lab:
+            page = lab.open("widgets.ipynb")
+            page.set_viewport_size({"width": 1280, "height": 2200})
+            lab.run_all(page)
+            page.locator(".medloc-picture").nth(2).wait_for()
+            page.locator(".noUi-handle").nth(2).wait_for()
+            times = measure(page)
+            still, rate = (page.evaluate(FRAMES, [1, moves]) for moves in (False, True))
+    print(f"{'512×512, slider to pixels':34s} median, 95th percentile")
+    holds = [row(name, *pair) for name, pair in times.items() if name in ("slice", "window", "overlay")]
+    for name, pair in times.items():
+        if name not in ("slice", "window", "overlay"):
+            row(name, *pair)
+    print(f"window dragged: {rate:.0f} frames a second; the same page at rest: {still:.0f}")
+    return int(not all(holds))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""What `medloc bench` runs: localizers by name or module, samples of a data set or of a folder."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medloc_lib.data import registry
+from medloc_lib.data.annotations import read_folder
+from medloc_lib.data.annotations.entries import OnBad
+from medloc_lib.data.lazy import LazySamples
+from medloc_lib.errors import InputError
+from medloc_lib.localizer import Localizer, MeanBoxLocalizer, ThresholdLocalizer, as_localizer
+from medloc_lib.sample import Sample
+
+NAMED: dict[str, type[Localizer]] = {"mean_box": MeanBoxLocalizer, "threshold": ThresholdLocalizer}
+
+SHARES = (0.6, 0.2)
+"""Of the patients of a folder, for training and for validation; the rest is the test set."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Samples to learn from, to choose by, and to score on."""
+
+    name: str
+    train: Sequence[Sample]
+    validation: Sequence[Sample] | None
+    test: Sequence[Sample]
+    note: str = ""
+
+
+def localizers(specs: Sequence[str]) -> dict[str, Any]:
+    """Localizers by what the user wrote: a known name, or ``module:Name`` of a class, function or made localizer.
+
+    Raises
+    ------
+    InputError
+        If one is not known or cannot be imported, or one is named twice.
+    """
+    if len(set(specs)) < len(specs):
+        raise InputError(f"each localizer may be named once; got {', '.join(specs)}")
+    short = [spec.rpartition(":")[2] for spec in specs]
+    names = short if len(set(short)) == len(short) else specs
+    return {name: _localizer(spec) for name, spec in zip(names, specs, strict=True)}
+
+
+def _localizer(spec: str) -> Any:
+    if spec in NAMED:
+        return NAMED[spec]()
+    module, colon, name = spec.partition(":")
+    if not (module and colon and name):
+        raise InputError(f"there is no localizer {spec!r}; there is: {', '.join(NAMED)}, or your own as module:Class")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:  # the user's module: anything may come
+        raise InputError(f"{spec} cannot be imported: {type(error).__name__}: {error}") from error
+    if inspect.isclass(found):
+        try:
+            return found()
+        except TypeError as error:
+            raise InputError(
+                f"{spec} cannot be made without arguments: {error}; make one in the module, name that"
+            ) from error
+        except (Exception, SystemExit) as error:  # the user's own
+            raise InputError(f"{spec} cannot be made: {type(error).__name__}: {error}") from error
+    return found if hasattr(found, "predict") or not callable(found) else as_localizer(found)
+
+
+def splits(dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise") -> Splits:
+    """The splits of a named data set, or a seeded split of a folder by patient.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set or folder, or it cannot be split.
+    """
+    folder = Path(dataset)
+    if dataset in registry.names():
+        if group_by is not None:
+            raise InputError(f"--group-by is for folders; {dataset} has its own splits")
+        return _named(dataset)
+    if not folder.is_dir():
+        raise InputError(f"{dataset!r} is neither a folder nor a data set; there is: {', '.join(registry.names())}")
+    return _folder(folder, group_by, on_bad)
+
+
+def _named(name: str) -> Splits:
+    about = registry.info(name)
+    if not {"train", "test"} <= set(about.splits):
+        raise InputError(
+            f"{name} cannot be benched: it needs the splits train and test; it has {', '.join(about.splits)}"
+        )
+    validation = registry.load(name, split="val") if "val" in about.splits else None
+    return Splits(name, registry.load(name, split="train"), validation, registry.load(name, split="test"))
+
+
+def _folder(folder: Path, group_by: str | None, on_bad: OnBad) -> Splits:
+    samples = read_folder(folder, group_by=group_by, on_bad=on_bad)
+    known, patient = [], []
+    for i in range(len(samples)):
+        sample = samples[i]
+        if sample.boxes is not None:
+            known.append(i)
+            patient.append(sample.group or f"\0{i}")  # an unknown patient is one of their own
+    patients = sorted(set(patient))
+    if not known:
+        raise InputError(
+            f"{folder}: none of the {len(samples)} images there has boxes or a mask; "
+            "medloc_lib.data.annotations.read_folder says in which form they are found"
+        )
+    if len(patients) < 3:
+        raise InputError(
+            f"{folder}: boxes are known for images of {len(patients)} patients; "
+            "at least 3 are needed, one each to train, to choose and to test"
+        )
+    order = np.random.default_rng(0).permutation(len(patients))
+    ends = [max(1, round(share * len(patients))) for share in np.cumsum(SHARES)]
+    ends = [min(ends[0], len(patients) - 2), min(max(ends), len(patients) - 1)]
+    part = {patients[k]: int(np.searchsorted(ends, place, side="right")) for place, k in enumerate(order)}
+    chosen = [[i for i, who in zip(known, patient, strict=True) if part[who] == p] for p in range(3)]
+    train, validation, test = (LazySamples(index, samples.__getitem__) for index in chosen)
+    unnamed = sum(p.startswith("\0") for p in patients)
+    who = {0: "patients", len(patients): "images (no patients are named)"}.get(unnamed, "patients and unnamed images")
+    counts = [sum(p == k for p in part.values()) for k in range(3)]
+    left = f"; {len(samples) - len(known)} images without known boxes are left out" if len(known) < len(samples) else ""
+    note = (
+        f"split of {len(patients)} {who} by seed 0: {counts[0]} train, {counts[1]} validation, {counts[2]} test{left}"
+    )
+    return Splits(folder.resolve().name, train, validation, test, note)
+
+
+def command(dataset: str, options: Mapping[str, str | None], specs: Sequence[str]) -> str:
+    """The command that makes these rows again; of a folder its name alone, as paths say whose machine it was."""
+    words = ["medloc", "bench", "--dataset", dataset if dataset in registry.names() else Path(dataset).resolve().name]
+    words += [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+    return shlex.join([*words, *(word for spec in specs for word in ("--localizer", spec))])

@@ -1,0 +1,83 @@
+"""Scores as figures: the FROC curve, and methods beside each other with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from medloc_lib.errors import InputError
+from medloc_lib.metrics import Froc, Interval
+from medloc_lib.plot.figures import _new
+from medloc_lib.plot.pictures import COLORS
+
+STYLES = ("-", "--", ":", "-.")
+
+
+def froc(curves: Froc | Mapping[str, Froc], *, ax: Axes | None = None) -> Axes:
+    """Sensitivity against false positives per image, as steps; the marks are where the score is read.
+
+    Parameters
+    ----------
+    curves : one FROC, or several by name. Lines differ in style as well as in colour.
+    ax : where to draw; default a new figure.
+
+    References
+    ----------
+    D. Chakraborty, "Maximum likelihood analysis of free-response receiver operating characteristic (FROC) data",
+    Medical Physics 16 (1989).
+    """
+    named = {"": curves} if isinstance(curves, Froc) else curves
+    if not named:
+        raise InputError("froc needs at least one curve; got none")
+    axes = _new(ax)
+    for i, (name, curve) in enumerate(named.items()):
+        color, style = COLORS[-1 - i % len(COLORS)], STYLES[i % len(STYLES)]
+        label = f"{name} {curve.mean:.3f}".strip()
+        x, y = np.asarray(curve.curve_false_positives), np.asarray(curve.curve_sensitivity)
+        axes.step([*x, max(8.0, x[-1])], [*y, y[-1]], where="post", color=color, linestyle=style, label=label)
+        axes.plot(curve.false_positives, curve.sensitivity, "o", color=color, markersize=4)
+    axes.set_xscale("log", base=2)
+    rates = list(next(iter(named.values())).false_positives)
+    axes.set_xlim(rates[0] / 1.2, rates[-1] * 1.2)
+    axes.set_xticks(rates, [f"{r:g}" if r >= 1 else f"1/{1 / r:g}" for r in rates])
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel("false positives per image")
+    axes.set_ylabel("sensitivity")
+    axes.grid(alpha=0.3)
+    axes.legend(title="mean sensitivity", loc="best", fontsize=9, title_fontsize=9)
+    return axes
+
+
+def leaderboard(rows: Mapping[str, Interval], *, ax: Axes | None = None, label: str = "AP at IoU 0.3") -> Axes:
+    """One score per method, best on top, with its interval.
+
+    Parameters
+    ----------
+    rows : method's name to its score with the interval around it.
+    ax : where to draw; default a new figure.
+    label : what the score is.
+
+    Examples
+    --------
+    >>> ax = leaderboard({"mean box": Interval(0.02, 0.01, 0.03), "threshold": Interval(0.18, 0.15, 0.22)})
+    >>> [t.get_text() for t in ax.get_yticklabels()]
+    ['mean box', 'threshold']
+    """
+    if not rows:
+        raise InputError("leaderboard needs at least one row; got none")
+    axes = _new(ax)
+    ordered = sorted(rows.items(), key=lambda row: row[1].value)
+    for i, (_, score) in enumerate(ordered):
+        axes.plot([score.low, score.high], [i, i], color="#0072B2", linewidth=2)
+        axes.plot(score.value, i, "o", color="#0072B2")
+        axes.annotate(
+            f"{score.value:.3f}", (score.value, i), (0, 6), textcoords="offset points", ha="center", fontsize=9
+        )
+    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
+    axes.set_xlim(left=min(0.0, *(s.low for s in rows.values())))
+    axes.set_xlabel(f"{label}, with its 95 % interval")
+    axes.grid(axis="x", alpha=0.3)
+    return axes

@@ -1,0 +1,280 @@
+// What the front ends share: small builders of labelled controls, and one picture on a canvas with its window, mask,
+// boxes and cursor. Everything is painted here, in the browser, so that a drag does not wait for the kernel.
+
+const node = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
+
+// On what can have the focus: JupyterLab then leaves its keys alone, and an arrow moves a slider, not the cell.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+// A number as people read it: whole, or with four figures.
+const text = (x) => {
+  if (Number.isInteger(x)) return String(x);
+  const size = Math.abs(x);
+  return size >= 1e5 || size < 1e-3 ? x.toExponential(3) : String(Number(x.toPrecision(4)));
+};
+
+const slider = (label, { min, max, step, value, format = text }, oninput) => {
+  const input = node("input", { ...KEYS, type: "range", min, max, step, "aria-label": label });
+  const output = node("span", { class: "medloc-value" });
+  const set = (x) => {
+    if (Number(input.value) !== x) input.value = x;
+    const shown = format(x);
+    output.textContent = shown;
+    input.setAttribute("aria-valuetext", shown);
+  };
+  set(value);
+  input.addEventListener("input", () => oninput(Number(input.value)));
+  const root = node("label", { class: "medloc-control" }, node("span", {}, label), input, output);
+  return { root, input, set };
+};
+
+const select = (label, options, value, onchange) => {
+  const items = options.map((name, i) => node("option", { value: i }, name));
+  const input = node("select", { ...KEYS, "aria-label": label }, ...items);
+  const set = (i) => (input.selectedIndex = i);
+  set(value);
+  input.addEventListener("change", () => onchange(input.selectedIndex));
+  return { root: node("label", { class: "medloc-control" }, node("span", {}, label), input), input, set };
+};
+
+const checkbox = (label, value, onchange) => {
+  const input = node("input", { ...KEYS, type: "checkbox", "aria-label": label });
+  const set = (on) => (input.checked = on);
+  set(value);
+  input.addEventListener("change", () => onchange(input.checked));
+  return { root: node("label", { class: "medloc-control" }, node("span", {}, label), input), input, set };
+};
+
+// The frame around a front end.
+const frame = (el, label) => {
+  const root = node("div", { class: "medloc", role: "group", "aria-label": label });
+  el.replaceChildren(root);
+  return root;
+};
+
+const TYPES = {
+  uint8: Uint8Array, int8: Int8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
+};
+
+// Pixels as the kernel sends them: `shape` is (depth, rows, cols), depth 1 or 3.
+const unpack = ({ dtype, shape }, buffer) => {
+  const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+  const [depth, rows, cols] = shape;
+  return { depth, rows, cols, pixels: new TYPES[dtype](bytes) };
+};
+
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
+class Picture {
+  // size: CSS pixels of the longer side. palette: colours of the mask's labels. colors: of the kinds of boxes.
+  // negative: whether low values are the bright ones.
+  constructor({ label, size, spacing, negative, palette, colors, keys = "" }) {
+    Object.assign(this, { size, spacing, negative, colors, window: [0, 1], opacity: 0, marks: [], cursor: null });
+    this.palette = palette.map(rgb);
+    this.canvas = node("canvas", { class: "medloc-pixels" });
+    this.lines = node("canvas", { class: "medloc-lines" });
+    const roles = { class: "medloc-picture", role: "application", "aria-roledescription": "picture", tabindex: 0 };
+    this.root = node("div", { ...KEYS, ...roles }, this.canvas, this.lines);
+    this.root.title = `Drag: sideways for the window's width, up and down for its level. Double-click: reset.${keys}`;
+    this.label(label);
+    for (const name of ["onwindow", "onreset", "onhover", "onkey", "onsize"]) this[name] = () => {};
+    this.listen();
+    this.watcher = new ResizeObserver(() => this.outline());
+    this.watcher.observe(this.root);
+  }
+
+  label(words) {
+    this.root.setAttribute("aria-label", words);
+  }
+
+  show(image) {
+    const same = this.image && this.image.rows === image.rows && this.image.cols === image.cols;
+    this.image = image;
+    if (!same) {
+      const [tall, wide] = [image.rows * this.spacing[0], image.cols * this.spacing[1]];
+      const scale = this.size / Math.max(tall, wide);
+      this.root.style.width = `${wide * scale}px`;
+      this.onsize(wide * scale);
+      this.root.style.aspectRatio = `${wide} / ${tall}`;
+      this.canvas.width = image.cols;
+      this.canvas.height = image.rows;
+      this.canvas.style.imageRendering = this.size / Math.max(image.rows, image.cols) < 1.5 ? "auto" : "pixelated";
+      this.frame = new ImageData(image.cols, image.rows);
+      this.outline();
+    }
+    if (this.grey?.length !== image.pixels.length) this.grey = new Uint8ClampedArray(image.pixels.length);
+    this.request();
+  }
+
+  // Paint now, and at most once more per frame however many events come.
+  request() {
+    if (this.painted) {
+      this.again = true;
+      return;
+    }
+    this.paint();
+    this.painted = true;
+    requestAnimationFrame(() => {
+      this.painted = false;
+      if (this.again) {
+        this.again = false;
+        this.request();
+      }
+    });
+  }
+
+  paint() {
+    if (!this.image) return;
+    const { pixels, depth, rows, cols } = this.image;
+    const [low, high] = this.negative ? [...this.window].reverse() : this.window;
+    const scale = 255 / (high - low);
+    const { grey, palette, opacity } = this;
+    const out = this.frame.data;
+    const n = rows * cols;
+    for (let i = 0; i < pixels.length; i++) grey[i] = (pixels[i] - low) * scale;
+    if (depth === 1) {
+      const words = new Uint32Array(out.buffer);
+      for (let i = 0; i < n; i++) words[i] = 0xff000000 | (grey[i] * 0x10101);
+    } else {
+      for (let i = 0, j = 0; i < n; i++, j += 4) {
+        out[j] = grey[i];
+        out[j + 1] = grey[i + n];
+        out[j + 2] = grey[i + 2 * n];
+        out[j + 3] = 255;
+      }
+    }
+    if (this.mask && opacity > 0) {
+      const mask = this.mask;
+      for (let i = 0, j = 0; i < n; i++, j += 4) {
+        if (mask[i] === 0) continue;
+        const color = palette[(mask[i] - 1) % palette.length];
+        for (let k = 0; k < 3; k++) out[j + k] += (color[k] - out[j + k]) * opacity;
+      }
+    }
+    this.canvas.getContext("2d", { willReadFrequently: true }).putImageData(this.frame, 0, 0);
+  }
+
+  // Boxes to draw; drawn anew only where they differ.
+  enclose(marks) {
+    const key = JSON.stringify(marks);
+    if (key === this.drawn) return;
+    Object.assign(this, { marks, drawn: key });
+    this.outline();
+  }
+
+  // Boxes and cursor, at the screen's resolution.
+  outline() {
+    if (!this.image) return;
+    const [wide, tall] = [this.root.clientWidth, this.root.clientHeight];
+    const ratio = window.devicePixelRatio || 1;
+    if (this.lines.width !== Math.round(wide * ratio) || this.lines.height !== Math.round(tall * ratio)) {
+      this.lines.width = Math.round(wide * ratio);
+      this.lines.height = Math.round(tall * ratio);
+    }
+    const draw = this.lines.getContext("2d");
+    draw.setTransform(ratio, 0, 0, ratio, 0, 0);
+    draw.clearRect(0, 0, wide, tall);
+    const [x, y] = [wide / this.image.cols, tall / this.image.rows];
+    draw.font = "12px system-ui, sans-serif";
+    for (const { box, text: words, kind } of this.marks) {
+      const corner = [box[1] * x, box[0] * y, (box[3] - box[1]) * x, (box[2] - box[0]) * y];
+      draw.setLineDash([]);
+      draw.lineWidth = 4;
+      draw.strokeStyle = "rgba(0, 0, 0, 0.6)";
+      draw.strokeRect(...corner);
+      draw.setLineDash({ truth: [], found: [7, 4], ignored: [2, 3] }[kind]);
+      draw.lineWidth = 2;
+      draw.strokeStyle = this.colors[kind];
+      draw.strokeRect(...corner);
+      if (!words) continue;
+      const width = draw.measureText(words).width + 6;
+      const left = Math.max(0, Math.min(corner[0], wide - width));
+      const wanted = kind === "found" ? corner[1] + corner[3] + 3 : corner[1] - 19;
+      const top = Math.max(0, Math.min(wanted, tall - 16));
+      draw.fillStyle = "rgba(0, 0, 0, 0.65)";
+      draw.fillRect(left, top, width, 16);
+      draw.fillStyle = this.colors[kind];
+      draw.fillText(words, left + 3, top + 12);
+    }
+    if (this.cursor) {
+      const [cx, cy] = [(this.cursor.col + 0.5) * x, (this.cursor.row + 0.5) * y];
+      for (const [style, width] of [["rgba(0, 0, 0, 0.6)", 3], ["white", 1]]) {
+        draw.setLineDash([]);
+        draw.strokeStyle = style;
+        draw.lineWidth = width;
+        draw.beginPath();
+        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+          draw.moveTo(cx + 4 * dx, cy + 4 * dy);
+          draw.lineTo(cx + 10 * dx, cy + 10 * dy);
+        }
+        draw.stroke();
+      }
+    }
+  }
+
+  point(cursor) {
+    this.cursor = cursor;
+    this.outline();
+  }
+
+  // Values under the cursor, one per colour.
+  values({ row, col }) {
+    const { pixels, depth, rows, cols } = this.image;
+    return Array.from({ length: depth }, (_, k) => pixels[(k * rows + row) * cols + col]);
+  }
+
+  index(event) {
+    const { left, top, width, height } = this.root.getBoundingClientRect();
+    const col = Math.floor(((event.clientX - left) / width) * this.image.cols);
+    const row = Math.floor(((event.clientY - top) / height) * this.image.rows);
+    return row < 0 || col < 0 || row >= this.image.rows || col >= this.image.cols ? null : { row, col };
+  }
+
+  listen() {
+    let start = null;
+    this.root.addEventListener("pointerdown", (event) => {
+      if (!this.image || event.button !== 0) return;
+      const [low, high] = this.window;
+      start = { x: event.clientX, y: event.clientY, level: (low + high) / 2, width: high - low };
+      this.root.setPointerCapture(event.pointerId);
+    });
+    this.root.addEventListener("pointermove", (event) => {
+      if (!this.image) return;
+      this.onhover(this.index(event));
+      if (!start) return;
+      this.change(start, event.clientX - start.x, event.clientY - start.y);
+    });
+    const end = () => (start = null);
+    this.root.addEventListener("pointerup", end);
+    this.root.addEventListener("pointercancel", end);
+    this.root.addEventListener("pointerleave", () => this.onhover(null));
+    this.root.addEventListener("dblclick", () => this.onreset());
+    this.root.addEventListener("keydown", (event) => {
+      const moves = { ArrowLeft: [-5, 0], ArrowRight: [5, 0], ArrowUp: [0, -5], ArrowDown: [0, 5] };
+      const [dx, dy] = moves[event.key] ?? [0, 0];
+      if (!this.image || !this.onkey(event)) {
+        const [low, high] = this.window;
+        if (event.key === "Escape") this.onreset();
+        else if (dx || dy) this.change({ level: (low + high) / 2, width: high - low }, dx, dy);
+        else return;
+      }
+      event.preventDefault();
+    });
+  }
+
+  // 100 pixels to the right double the width; 200 pixels down raise the level by one width.
+  change({ level, width }, dx, dy) {
+    const wide = width * 2 ** (dx / 100);
+    const middle = level + (dy * width) / 200;
+    this.onwindow([middle - wide / 2, middle + wide / 2]);
+  }
+
+  close() {
+    this.watcher.disconnect();
+  }
+}

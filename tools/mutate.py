@@ -1,0 +1,111 @@
+"""`make mutate`: break each lesson's core functions, one way at a time, and see that the lesson's notebook then fails.
+
+A check that cannot fail checks nothing. For each function below the notebook runs under nbval in a kernel where that
+function gives back its first argument ("input"), zeros of its own result's shape ("zeros"), or its own result in
+another order ("shuffled"). A notebook that still passes is a survivor, and the command fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CORE: dict[str, dict[str, tuple[str, ...]]] = {
+    "00_start_here": {
+        "medloc_lib.geometry.boxes:iou": ("zeros", "shuffled"),
+        "medloc_lib.geometry.boxes:mask_to_boxes": ("zeros",),
+        "medloc_lib.metrics.detection:average_precision": ("zeros",),
+        "medloc_lib.metrics.detection:froc": ("zeros",),
+        "medloc_lib.metrics.resampling:paired_difference": ("zeros",),
+    },
+    "01_images": {
+        "medloc_lib.data.dicom.reading:read": ("zeros", "shuffled"),
+        "medloc_lib.geometry.space:index_to_mm": ("zeros", "shuffled"),
+        "medloc_lib.geometry.space:boxes_to_mm": ("zeros", "shuffled"),
+        "medloc_lib.data.samples:mni152": ("zeros",),
+    },
+}
+"""Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
+
+STARTUP = """
+import importlib, sys
+import numpy as np
+
+def broken(original, way):
+    def spoil(value):
+        if isinstance(value, np.ndarray):
+            if way == "zeros":
+                return np.zeros_like(value)
+            return np.random.default_rng(0).permutation(value.ravel()).reshape(value.shape)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return value
+        return type(value)(0) if way == "zeros" else type(value)(-value)
+    def mutant(*args, **kwargs):
+        if way == "input":
+            return args[0]
+        value = original(*args, **kwargs)
+        if isinstance(value, tuple) and not hasattr(value, "_fields"):
+            return tuple(spoil(v) for v in value)
+        if hasattr(value, "__dataclass_fields__"):
+            for name in value.__dataclass_fields__:
+                object.__setattr__(value, name, spoil(getattr(value, name)))
+            return value
+        if isinstance(value, list):
+            return [] if way == "zeros" else value[::-1]
+        return spoil(value)
+    return mutant
+
+module, name = TARGET.split(":")
+owner = importlib.import_module(module)
+*path, last = name.split(".")
+for part in path:
+    owner = getattr(owner, part)
+original = getattr(owner, last)
+mutant = broken(original, WAY)
+setattr(owner, last, mutant)
+for other in [m for n, m in sys.modules.items() if n.startswith("medloc_lib")]:
+    for key, value in list(vars(other).items()):
+        if value is original:
+            setattr(other, key, mutant)
+"""
+
+
+def survives(lesson: str, target: str, way: str) -> bool:
+    """Whether the lesson's notebook passes although `target` is broken."""
+    with tempfile.TemporaryDirectory() as folder:
+        startup = Path(folder) / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "00-mutate.py").write_text(f"TARGET, WAY = {target!r}, {way!r}\n{STARTUP}", encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--nbval-lax"]
+        command += [str(ROOT / "notebooks" / f"{lesson}.ipynb")]
+        command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg")]
+        env = {**os.environ, "IPYTHONDIR": folder}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"pytest could not run {lesson}:\n{done.stdout}{done.stderr}")
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Run the mutations of the lessons that the command line names, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lessons", nargs="*", help=f"default: all ({', '.join(CORE)})")
+    lessons = parser.parse_args().lessons or list(CORE)
+    jobs = [(lesson, target, way) for lesson in lessons for target, ways in CORE[lesson].items() for way in ways]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        outcomes = list(pool.map(lambda job: survives(*job), jobs))
+    for (lesson, target, way), alive in zip(jobs, outcomes, strict=True):
+        print(f"{'SURVIVED' if alive else 'caught':9s} {lesson}  {target}  {way}")
+    print(f"{outcomes.count(False)} caught, {outcomes.count(True)} survived")
+    return int(any(outcomes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
