@@ -26,7 +26,7 @@ def lab():
 
 
 def painted(output) -> str:
-    return hashlib.sha256(output.locator(".medloc-pixels").evaluate_all(PAINTED).encode()).hexdigest()
+    return hashlib.sha256(output.locator("canvas").evaluate_all(PAINTED).encode()).hexdigest()
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

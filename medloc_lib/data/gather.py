@@ -67,6 +67,7 @@ class Gather:
                 f"{self.home} cannot be written: {error}; set MEDLOC_CACHE to a folder that can"
             ) from error
         total = sum(row.bytes for row in rows)
+        failed: tuple[str, str] | None = None
         with (
             tqdm(
                 total=total, unit="B", unit_scale=True, desc=f"fetching {self.about.name}", disable=not progress
@@ -79,11 +80,13 @@ class Gather:
                     job.result()
                     bar.update(jobs[job].bytes)
             except (GiveUpError, TryAgainError) as error:
-                raise DatasetError(self._by_hand(jobs[job].path, str(error))) from None
+                failed = jobs[job].path, str(error)
             finally:
                 self.stop.set()
                 for job in jobs:
                     job.cancel()
+        if failed:  # told once every thread has ended, so that the files it counts are the files that stay
+            raise DatasetError(self._by_hand(*failed))
 
     def _one(self, row: FileRow) -> None:
         """One file, after as many tries as it takes or is allowed."""

@@ -163,7 +163,8 @@ def _hull(brain: NDArray[np.bool_]) -> Floats:
     space = np.pad(np.pad(half, ((pad, 0), (0, 0), (0, 0)), mode="edge"), ((0, pad), (pad, pad), (pad, pad)))
     grown = ndimage.distance_transform_edt(~space) <= 7
     closed = ndimage.distance_transform_edt(grown) > 7
-    distance = ndimage.gaussian_filter(_signed_distance(closed) * 2, 1.5)[pad:-pad, pad:-pad, pad:-pad]
+    smooth: Floats = ndimage.gaussian_filter(_signed_distance(closed) * 2, 1.5)
+    distance = smooth[pad:-pad, pad:-pad, pad:-pad]
     for axis, n in enumerate(brain.shape):
         distance = _doubled(distance, axis, n)
     return distance
