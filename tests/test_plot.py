@@ -62,6 +62,14 @@ def test_show_frames_truth_detections_and_ignored_boxes_differently(volume):
     assert not plot.show(volume, ax=axes(), plane=0, boxes=False).patches
 
 
+def test_a_find_is_named_only_where_labels_tell_classes_apart():
+    two, one = ("mass", "plaque"), ("cell",)
+    box = [[0, 0, 2, 2]]
+    texts = [pictures.found_marks(Detections(box, labels=[k]), names, 2)[0].text for k, names in ((0, two), (1, two))]
+    assert texts == ["1.00", "plaque 1.00"]
+    assert pictures.found_marks(Detections(box, scores=[1234.5]), one, 2)[0].text == "cell 1234"
+
+
 def test_show_tints_the_mask_with_the_colour_of_its_label(volume):
     tint = plot.show(volume, ax=axes(), plane=1).get_images()[1].get_array()
     assert (tint[..., 3] > 0).sum() == 6

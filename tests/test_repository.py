@@ -106,6 +106,13 @@ def test_the_wheel_works_outside_the_checkout(tmp_path):
     assert "MIT" in licence
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CONVENTIONS.md", "datasets/README.md"])
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 class TestNotebook:
     """What every lesson promises, whatever it teaches."""

@@ -203,7 +203,10 @@ def truth_marks(sample: Sample) -> list[Mark]:
 
 
 def found_marks(detections: Detections | None, classes: tuple[str, ...], ndim: int) -> list[Mark]:
-    """Detections with their classes and scores.
+    """Detections with their scores, and with their classes where the labels tell any apart.
+
+    A localizer that knows no classes labels all its finds 0: the name of class 0 beside them would be a claim that it
+    never made.
 
     Raises
     ------
@@ -214,8 +217,9 @@ def found_marks(detections: Detections | None, classes: tuple[str, ...], ndim: i
         return []
     if len(detections) and detections.boxes.shape[1] != 2 * ndim:
         raise InputError(f"boxes in this picture have {2 * ndim} numbers; got {detections.boxes.shape[1]}")
+    told = classes if len(classes) == 1 or detections.labels.any() else ()
     rows = zip(detections.boxes, detections.labels, detections.scores, strict=True)
-    return [Mark(_floats(b), f"{_name(classes, k)} {score:.2f}".strip(), "found") for b, k, score in rows]
+    return [Mark(_floats(b), f"{_name(told, k)} {_short(score)}".strip(), "found") for b, k, score in rows]
 
 
 def cut(marks: list[Mark], index: int, *, axis: int = 0) -> list[Mark]:
@@ -233,6 +237,10 @@ def cut(marks: list[Mark], index: int, *, axis: int = 0) -> list[Mark]:
             row, col = (k for k in range(3) if k != axis)
             flat.append(Mark((box[row], box[col], box[row + 3], box[col + 3]), mark.text, mark.kind))
     return flat
+
+
+def _short(score: float) -> str:
+    return f"{score:.2f}" if abs(score) < 100 else f"{score:.0f}"
 
 
 def _name(classes: tuple[str, ...], label: int) -> str:
