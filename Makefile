@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test mutate course bench format store
+.PHONY: help setup lab test mutate course assignments bench format store
 
 help:
 	@echo "make setup    make the virtual environment in $(VENV), every package at its pinned version"
@@ -13,6 +13,7 @@ help:
 	@echo "make test     lint, types, import contracts, unit tests, every notebook, browser tests"
 	@echo "make mutate   break each lesson's core functions and see that its notebook fails"
 	@echo "make course   run every notebook; readable pages and the leaderboard under build/"
+	@echo "make assignments  the lessons as nbgrader's source notebooks under build/"
 	@echo "make bench    speed against peers, and the leaderboard in benchmarks/leaderboard.json"
 	@echo "make format   format and fix the code"
 	@echo "make store    run every notebook and store its outputs"
@@ -53,10 +54,15 @@ course: setup
 	@echo "== course: every notebook from top to bottom, pages under build/course"
 	@$(BIN)/python tools/course.py
 
+assignments: setup
+	@echo "== assignments: the lessons as nbgrader's source notebooks, under build/assignments"
+	@$(BIN)/python tools/assignments.py
+
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets; do $(BIN)/python benchmarks/$$script.py || exit 1; done
-	@$(BIN)/medloc bench --dataset brain_lesions --localizer mean_box --localizer threshold --json benchmarks/leaderboard.json
+	@for lesson in start; do \
+		$(BIN)/medloc bench --dataset brain_lesions --localizer $$lesson --json benchmarks/leaderboard.json || exit 1; done
 
 format: setup
 	@echo "== format"

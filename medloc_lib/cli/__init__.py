@@ -133,7 +133,10 @@ def view(
 def bench(
     context: typer.Context,
     dataset: Annotated[str, typer.Option(help="Name of a data set, or a folder of images with boxes or masks.")],
-    localizer: Annotated[list[str], typer.Option(help="threshold, mean_box, or module:Class; repeat for more rows.")],
+    localizer: Annotated[
+        list[str],
+        typer.Option(help="A name such as threshold, a lesson such as start, or module:Class; repeat for more rows."),
+    ],
     group_by: Annotated[
         str | None, typer.Option(help="Of a folder: what names the patient, such as a CSV column.")
     ] = None,

@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from medloc_lib.bench import named
 from medloc_lib.data import registry
 from medloc_lib.data.annotations import read_folder
 from medloc_lib.data.annotations.entries import OnBad
 from medloc_lib.data.lazy import LazySamples
 from medloc_lib.errors import InputError
-from medloc_lib.localizer import Localizer, MeanBoxLocalizer, ThresholdLocalizer, as_localizer
+from medloc_lib.localizer import as_localizer
 from medloc_lib.sample import Sample
-
-NAMED: dict[str, type[Localizer]] = {"mean_box": MeanBoxLocalizer, "threshold": ThresholdLocalizer}
 
 SHARES = (0.6, 0.2)
 """Of the patients of a folder, for training and for validation; the rest is the test set."""
@@ -38,26 +37,28 @@ class Splits:
 
 
 def localizers(specs: Sequence[str]) -> dict[str, Any]:
-    """Localizers by what the user wrote: a known name, or ``module:Name`` of a class, function or made localizer.
+    """Localizers by what the user wrote: a known name, a lesson's name for all of its own, or ``module:Name`` of a
+    class, function or made localizer.
 
     Raises
     ------
     InputError
         If one is not known or cannot be imported, or one is named twice.
     """
-    if len(set(specs)) < len(specs):
-        raise InputError(f"each localizer may be named once; got {', '.join(specs)}")
-    short = [spec.rpartition(":")[2] for spec in specs]
-    names = short if len(set(short)) == len(short) else specs
-    return {name: _localizer(spec) for name, spec in zip(names, specs, strict=True)}
+    made: dict[str, Any] = {}
+    for spec in specs:
+        own = ":" in spec
+        for name, make in ({spec: lambda spec=spec: _own(spec)} if own else named.find(spec)).items():
+            if name in made:
+                raise InputError(f"each localizer may be named once; got {name} twice in {', '.join(specs)}")
+            made[name] = make()
+    short = [name.rpartition(":")[2] for name in made]
+    return dict(zip(short, made.values(), strict=True)) if len(set(short)) == len(short) else made
 
 
-def _localizer(spec: str) -> Any:
-    if spec in NAMED:
-        return NAMED[spec]()
-    module, colon, name = spec.partition(":")
-    if not (module and colon and name):
-        raise InputError(f"there is no localizer {spec!r}; there is: {', '.join(NAMED)}, or your own as module:Class")
+def _own(spec: str) -> Any:
+    """The user's own class, function or made localizer."""
+    module, _, name = spec.partition(":")
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):

@@ -1,0 +1,62 @@
+"""Two plausible wrong answers to each exercise, and what the learner is told."""
+
+from __future__ import annotations
+
+START_HERE = {
+    "pointing_hit": (
+        (
+            "def pointing_hit(box, lesion):\n"
+            "    return box[0] >= lesion[0] and box[1] >= lesion[1] and box[2] <= lesion[2] and box[3] <= lesion[3]",
+            "although the box itself reaches out",
+        ),
+        (
+            "def pointing_hit(box, lesion):\n"
+            "    row, col = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2\n"
+            "    return lesion[0] <= row <= lesion[2] and lesion[1] <= col <= lesion[3]",
+            "half-open",
+        ),
+    ),
+    "precision_recall": (
+        (
+            "def precision_recall(hits, lesions):\n"
+            "    found = np.cumsum(hits)\n"
+            "    return found / len(hits), found / lesions",
+            "divided by k",
+        ),
+        (
+            "def precision_recall(hits, lesions):\n"
+            "    found = np.cumsum(hits)\n"
+            "    return found / np.arange(1, len(hits) + 1), found / sum(hits)",
+            "found or not",
+        ),
+    ),
+}
+
+IMAGES = {
+    "size_mm": (
+        (
+            "def size_mm(box, spacing):\n"
+            "    return np.array([(box[2] - box[0]) * spacing[1], (box[3] - box[1]) * spacing[0]])",
+            "belongs to the rows",
+        ),
+        (
+            "def size_mm(box, spacing):\n    return (box[2] - box[0]) * (box[3] - box[1]) * spacing[0] * spacing[1]",
+            r"array of shape \(2,\)",
+        ),
+    ),
+    "side": (
+        (
+            "def side(box, affine):\n"
+            "    x = geometry.index_to_mm([[box[0], box[1]]], affine)[0, 0]\n"
+            "    return 'right' if x > 0 else 'left'",
+            "x grows to the patient's left",
+        ),
+        (
+            "def side(box, affine):\n    return 'left' if (box[1] + box[3]) / 2 > 100 else 'right'",
+            "the column alone does not tell",
+        ),
+    ),
+}
+
+WRONG = {"00_start_here": START_HERE, "01_images": IMAGES}
+"""Lesson -> exercise -> (wrong answer, what it is told)."""
