@@ -1,7 +1,7 @@
 """Fusion: several pictures of one patient become one, so that what each of them sees counts.
 
-Register them (`register`, `align`), bring them to a common scale (`common_scale`), and fuse them by a rule of `RULES`,
-or by weights that a score chooses (`find_weights`). What a fused picture keeps of its sources is measured by
+Register them (`register`, `align`), bring them to a common scale (`common_scale`), and fuse them by a rule (`combine`),
+with weights that a score may choose (`find_weights`). What a fused picture keeps of its sources is measured by
 `mutual_information`, `edge_preservation` and `ssim`; whether it helps to find anything, only the leaderboard tells.
 Fusion of features and of finds is in `medloc_lib.localizer`: `StackedLocalizer`, `MergedLocalizer`.
 
@@ -14,14 +14,8 @@ array([-0.5 ,  0.17,  0.33,  0.5 ])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
-from numpy.typing import ArrayLike
-
 from medloc_lib.fusion.multiscale import laplacian_pyramid, wavelet
 from medloc_lib.fusion.pixel import (
-    Floats,
     average,
     common_scale,
     geometric_mean,
@@ -34,21 +28,8 @@ from medloc_lib.fusion.pixel import (
 )
 from medloc_lib.fusion.quality import edge_preservation, mutual_information, ssim
 from medloc_lib.fusion.registration import Registration, align, register
+from medloc_lib.fusion.rules import RULES, combine
 from medloc_lib.fusion.weights import Search, find_weights
-
-RULES: Mapping[str, Callable[[ArrayLike], Floats]] = MappingProxyType(
-    {
-        "average": average,
-        "product": product,
-        "geometric_mean": geometric_mean,
-        "maximum": maximum,
-        "minimum": minimum,
-        "pca": pca,
-        "laplacian_pyramid": laplacian_pyramid,
-        "wavelet": wavelet,
-    }
-)
-"""The rules that need nothing but the channels, by name."""
 
 __all__ = [
     "RULES",
@@ -56,6 +37,7 @@ __all__ = [
     "Search",
     "align",
     "average",
+    "combine",
     "common_scale",
     "edge_preservation",
     "find_weights",

@@ -72,14 +72,15 @@ def grids(fixed: tuple[int, ...], moving: tuple[int, ...], affine: Any, moving_a
     """
     first = as_affine(affine_from((1.0, 1.0, 1.0)) if affine is None else affine)
     second = first if moving_affine is None else as_affine(moving_affine)
+    unit = _unit(first)
+    _unit(second)
     frame = np.eye(4)
     if len(fixed) == 2:
-        frame[:3, :3] = _unit(first)[:, ::-1].T
+        frame[:3, :3] = unit[:, ::-1].T
         frame[:3, 3] = -frame[:3, :3] @ first[:3, 3]
         apart = np.abs((frame @ second)[2, 1:3]).max()
         if apart > 1e-3 * np.linalg.norm(second[:3, 1:3], axis=0).min():
             raise InputError("two slices can only be registered in parallel planes; these are tilted: use volumes")
-    _unit(second)
     return Grid(fixed, first, frame), Grid(moving, second, frame)
 
 

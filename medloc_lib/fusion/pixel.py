@@ -10,7 +10,6 @@ not mind a factor, on the same scale (see `common_scale`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,44 +20,37 @@ from medloc_lib.errors import InputError
 Floats = NDArray[np.floating[Any]]
 
 
-def common_scale(
-    image: ArrayLike, *, percentiles: tuple[float, float] = (1.0, 99.0), invert: Sequence[bool] = ()
-) -> Floats:
+def common_scale(image: ArrayLike, *, percentiles: tuple[float, float] = (1.0, 99.0)) -> Floats:
     """Bring every channel to 0 … 1, so that channels of different units can be added and multiplied.
 
     (x - low) / (high - low), cut off at 0 and 1, where low and high are percentiles of that channel. A channel without
-    contrast (such as one that is missing, and so 0 throughout) is 0, inverted or not: it says nothing.
+    contrast (such as one that is missing, and so 0 throughout) is 0.
 
     Parameters
     ----------
     image : (channels, *spatial).
     percentiles : of low and high.
-    invert : for each channel whether to turn it over, 1 - x, so that what was dark is bright; empty: none.
 
     Raises
     ------
     InputError
-        If the image is malformed, the percentiles do not rise, or `invert` has another number of channels.
+        If the image is malformed, or the percentiles do not rise.
 
     Examples
     --------
     >>> t1, pet = [[0, 50, 100]], [[0, 1000, 4000]]
-    >>> common_scale([t1, pet], percentiles=(0, 100), invert=(True, False))
-    array([[[1.  , 0.5 , 0.  ]],
+    >>> common_scale([t1, pet], percentiles=(0, 100))
+    array([[[0.  , 0.5 , 1.  ]],
            [[0.  , 0.25, 1.  ]]])
     """
     channels = as_channels(image)
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
         raise InputError(f"percentiles must rise between 0 and 100; got {percentiles}")
-    if len(invert) not in (0, len(channels)):
-        raise InputError(f"invert must say yes or no for each of {len(channels)} channels; got {list(invert)}")
     scaled = np.zeros_like(channels)
     for k, channel in enumerate(channels):
         low, high = np.percentile(channel, percentiles)
         if high > low:
             scaled[k] = np.clip((channel - low) / (high - low), 0, 1)
-            if len(invert) and invert[k]:
-                scaled[k] = 1 - scaled[k]
     return scaled
 
 
@@ -81,9 +73,7 @@ def weighted(image: ArrayLike, weights: ArrayLike) -> Floats:
     array([[1., 3.]])
     """
     channels = as_channels(image)
-    w = np.asarray(weights, dtype=np.float64)
-    if w.shape != (len(channels),) or not np.isfinite(w).all() or not w.any():
-        raise InputError(f"weights must be {len(channels)} finite numbers, not all 0; got {np.asarray(weights)}")
+    w = as_weights(weights, len(channels))
     w = (w / np.abs(w).max()) / np.abs(w / np.abs(w).max()).sum()  # the first division: no overflow in the sum
     return np.tensordot(w.astype(channels.dtype), channels, axes=1)
 
@@ -213,6 +203,14 @@ def as_channels(image: ArrayLike) -> Floats:
         bad = int((~np.isfinite(channels)).sum())
         raise InputError(f"the image must be finite; {bad} of {channels.size} values are NaN or infinite: fill them in")
     return channels
+
+
+def as_weights(weights: ArrayLike, channels: int) -> NDArray[np.float64]:
+    """One finite weight per channel, not all 0; raises `InputError` otherwise."""
+    w = np.asarray(weights, dtype=np.float64)
+    if w.shape != (channels,) or not np.isfinite(w).all() or not w.any():
+        raise InputError(f"weights must be {channels} finite numbers, not all 0; got {w.tolist()}")
+    return w
 
 
 def _not_negative(image: ArrayLike) -> Floats:

@@ -20,6 +20,9 @@ from medloc_lib.sample import Sample
 
 Array = NDArray[Any]
 
+SLACK = 0.01
+"""Share of the metric by which pictures that were aligned before may fit worse: it is an estimate."""
+
 
 @dataclass(frozen=True, eq=False)
 class Registration:
@@ -37,7 +40,7 @@ class Registration:
     curve : the metric at each step, mutual information in nats, higher is better. Levels differ in scale: compare
         within one.
     starts : where in `curve` each level begins.
-    converged : whether every last level ended by itself, and the pictures fit better than before.
+    converged : whether every last level ended by itself, and the pictures do not fit worse than before.
     message : why it ended.
     """
 
@@ -105,7 +108,7 @@ def register(
     Warns
     -----
     MedlocWarning
-        If it did not converge: a level ran out of steps, or the pictures do not fit better than before.
+        If it did not converge: a last level ran out of steps, or the pictures fit worse than before.
 
     References
     ----------
@@ -135,11 +138,12 @@ def register(
         for stage in KINDS[: KINDS.index(kind) + 1]:
             message = course.run(stage, bar)
         ended = course.metric()
-    if ended < begun:
+    worse = ended < (1 - SLACK) * begun
+    if worse:
         message = f"the pictures fit worse than before ({ended:.4f} < {begun:.4f} nats)"
     elif course.exhausted:
         message = course.exhausted[0]
-    converged = ended >= begun and not course.exhausted
+    converged = not worse and not course.exhausted
     if not converged:
         warnings.warn(
             f"the registration ({kind}) did not converge: {message}. Look at the result before you use it; pictures "
@@ -164,7 +168,8 @@ def register(
 def align(sample: Sample, *, reference: str | None = None, kind: str = "rigid", progress: bool = False) -> Sample:
     """A sample with all its channels registered to one of them. Its truth must be that of the reference.
 
-    A channel without contrast (a missing one) stays as it is.
+    A channel without contrast (a missing one) stays as it is, and so does one whose registration did not converge, of
+    which `register` warns.
 
     Parameters
     ----------
@@ -175,12 +180,12 @@ def align(sample: Sample, *, reference: str | None = None, kind: str = "rigid", 
     name = sample.channels[0] if reference is None else reference
     still = sample[name]
     affine = affine_from(sample.spacing) if sample.affine is None else sample.affine
-    moved = [
-        channel
-        if other == name or channel.min() == channel.max()
-        else register(still, channel, kind=kind, affine=affine, progress=progress).image
-        for other, channel in zip(sample.channels, sample.image, strict=True)
-    ]
+    moved = []
+    for other, channel in zip(sample.channels, sample.image, strict=True):
+        if other != name and channel.min() < channel.max():
+            found = register(still, channel, kind=kind, affine=affine, progress=progress)
+            channel = found.image if found.converged else channel
+        moved.append(channel)
     return sample.replace(image=np.stack(moved).astype(np.float32))
 
 

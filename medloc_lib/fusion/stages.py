@@ -153,10 +153,10 @@ def resampled(
     """A picture of the moving grid on the fixed one; outside of it, its lowest value."""
     target = fixed.image(np.zeros(fixed.shape, np.float32))
     how = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
-    low = picture.min()
+    low = np.float32(picture.min())
     done = sitk.Resample(moving.image(picture - low), target, transform, how, 0.0)
-    values: NDArray[Any] = sitk.GetArrayFromImage(done)
-    return values.round().astype(picture.dtype) + low if nearest else (values + np.float32(low)).astype(np.float32)
+    values: NDArray[Any] = sitk.GetArrayFromImage(done) + low
+    return values.round().astype(picture.dtype) if nearest else values
 
 
 def _start(fixed: Grid, moving: Grid) -> sitk.Transform:

@@ -21,7 +21,7 @@ from medloc_lib.sample import Detections, Sample
 Floats = NDArray[np.floating[Any]]
 
 SEARCHED = 240
-"""Training samples, evenly taken, on which weights are searched."""
+"""Training samples, drawn by a fixed seed, on which weights are searched."""
 AROUND = 5
 """Pixels around a lesion that it is compared with."""
 LOWEST = -20.0
@@ -33,7 +33,6 @@ class _OnOnePicture(Localizer):
 
     channels: Sequence[str] | None
     localizer: Any
-    invert_: tuple[bool, ...] = ()
 
     def fuse(self, sample: Sample) -> Floats:
         """The one picture of a sample, (*spatial).
@@ -45,7 +44,7 @@ class _OnOnePicture(Localizer):
         """
         if not hasattr(self, "channels_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit(samples) first")
-        return self._fuse(_scaled(sample, self.channels_, self.invert_))
+        return self._fuse(_scaled(sample, self.channels_))
 
     def predict(self, samples: Sequence[Sample]) -> list[Detections]:
         """What the inner localizer finds in each fused picture.
@@ -79,22 +78,22 @@ class _OnOnePicture(Localizer):
 class FusedLocalizer(_OnOnePicture):
     """Pixel-level fusion: the channels become one picture by a rule, and a localizer looks at that.
 
-    Channels are brought to a common scale (`fusion.common_scale`). `fit` learns on the training samples whether lesions
-    are darker than the tissue around them in a channel, which is then turned over, so that bright means suspicious in
-    all; for "weighted", whose weights have signs, it searches the weights (`fusion.find_weights`) that give the highest
-    average precision on up to 240 of the training samples. Then the inner localizer is fitted. `validation` is handed
-    on to the inner localizer alone.
+    Channels are brought to a common scale and combined (`fusion.common_scale`, `fusion.combine`). For "weighted", `fit`
+    searches the weights (`fusion.find_weights`) that give the highest average precision on up to 240 of the training
+    samples. For every other rule it learns on the training samples in which channels lesions are darker than the tissue
+    around them; these are turned over, so that bright means suspicious in all. Then the inner localizer is fitted.
+    `validation` is handed on to the inner localizer alone.
 
     Parameters
     ----------
-    rule : a name of `fusion.RULES`, or "weighted".
+    rule : "weighted" or a name of `fusion.RULES`.
     channels : names of what is fused; None: all of the first training sample.
-    weights : for "weighted": one per channel; None: searched.
+    weights : one per channel, as `fusion.combine` takes them; None: learned.
     localizer : looks at the fused picture; None: `ThresholdLocalizer`.
 
     Attributes
     ----------
-    channels_, invert_, weights_ : what is fused, which are turned over, and the weights ("weighted" only).
+    channels_, weights_ : what is fused, and how: for rules other than "weighted" -1 where a channel is turned over.
     localizer_ : the inner localizer, fitted.
 
     Examples
@@ -107,8 +106,8 @@ class FusedLocalizer(_OnOnePicture):
     >>> image[1, 10:14, 10:15] += 2
     >>> truth = [Sample(image, ("T1", "FLAIR"), boxes=[[10, 10, 14, 15]])]
     >>> fused = FusedLocalizer("product").fit(truth)
-    >>> fused.invert_, fused.predict(truth)[0].boxes
-    ((True, False), array([[10., 10., 14., 15.]]))
+    >>> fused.weights_, fused.predict(truth)[0].boxes
+    (array([-1.,  1.]), array([[10., 10., 14., 15.]]))
     """
 
     def __init__(
@@ -124,45 +123,45 @@ class FusedLocalizer(_OnOnePicture):
         self.localizer = localizer
 
     def fit(self, samples: Sequence[Sample], y: None = None, *, validation: Sequence[Sample] | None = None) -> Self:
-        """Learn which channels to turn over, or the weights; then fit the inner localizer.
+        """Learn the weights; then fit the inner localizer.
 
         Raises
         ------
         InputError
-            If there is no such rule, no sample, or a sample lacks a channel.
+            If there is no such rule, no sample, a sample lacks a channel, or the weights are malformed.
         """
         from medloc_lib.fusion import RULES
 
         if self.rule not in (*RULES, "weighted"):
             raise InputError(f"rule must be weighted or one of {', '.join(RULES)}; got {self.rule!r}")
         self._start(samples)
-        learned = 0
-        if self.rule == "weighted":
-            self.weights_ = self._search(samples) if self.weights is None else np.asarray(self.weights, dtype=float)
-            self.invert_ = (False,) * len(self.channels_)
-            learned = len(self.channels_) if self.weights is None else 0
+        if self.weights is not None:
+            self.weights_ = np.asarray(self.weights, dtype=np.float64)
         else:
-            self.invert_ = darker(samples, self.channels_)
-            learned = len(self.channels_)
-        return self._fit_inner(samples, validation, learned)
+            learn = self._search if self.rule == "weighted" else self._signs
+            self.weights_ = learn(samples)
+        return self._fit_inner(samples, validation, len(self.channels_) if self.weights is None else 0)
+
+    def _signs(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
+        return polarity(samples, self.channels_)
 
     def _search(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
-        from medloc_lib.fusion import find_weights, weighted
+        from medloc_lib.fusion import combine, find_weights
 
-        step = -(-len(samples) // SEARCHED)
-        some = [samples[i] for i in range(0, len(samples), step)]
+        drawn = np.random.default_rng(0).permutation(len(samples))[:SEARCHED]
+        some = [samples[int(i)] for i in sorted(drawn)]
         scaled = [_scaled(s, self.channels_) for s in some]
 
         def score(weights: NDArray[np.float64]) -> float:
-            fused = [_one_channel(s, weighted(x, weights)) for s, x in zip(some, scaled, strict=True)]
+            fused = [_one_channel(s, combine(x, weights=weights)) for s, x in zip(some, scaled, strict=True)]
             return float(_fresh(self.localizer).fit(fused).score(fused))
 
         return find_weights(score, len(self.channels_), progress=False).weights
 
     def _fuse(self, scaled: Floats) -> Floats:
-        from medloc_lib.fusion import RULES, weighted
+        from medloc_lib.fusion import combine
 
-        return weighted(scaled, self.weights_) if self.rule == "weighted" else RULES[self.rule](scaled)
+        return combine(scaled, self.rule, weights=self.weights_)
 
 
 class StackedLocalizer(_OnOnePicture):
@@ -229,13 +228,13 @@ class StackedLocalizer(_OnOnePicture):
         return ratio
 
 
-def darker(samples: Iterable[Sample], channels: Sequence[str]) -> tuple[bool, ...]:
-    """For each channel whether lesions are darker there, on average, than the 5 pixels around them.
+def polarity(samples: Iterable[Sample], channels: Sequence[str]) -> NDArray[np.float64]:
+    """-1 for each channel in which lesions are darker, on average, than the 5 pixels around them; 1 for the others.
 
     >>> image = np.ones((2, 20, 20))
     >>> image[0, 8:12, 8:12], image[1, 8:12, 8:12] = 0.5, 2
-    >>> darker([Sample(image, ("T1", "FLAIR"), boxes=[[8, 8, 12, 12]])], ("T1", "FLAIR"))
-    (True, False)
+    >>> polarity([Sample(image, ("T1", "FLAIR"), boxes=[[8, 8, 12, 12]])], ("T1", "FLAIR"))
+    array([-1.,  1.])
     """
     from scipy import ndimage
 
@@ -245,7 +244,7 @@ def darker(samples: Iterable[Sample], channels: Sequence[str]) -> tuple[bool, ..
         if ring.any():
             scaled = _scaled(sample, channels)
             contrast += scaled[:, inside].mean(axis=1) - scaled[:, ring].mean(axis=1)
-    return tuple(bool(c < 0) for c in contrast)
+    return np.where(contrast < 0, -1.0, 1.0)
 
 
 def _with_lesions(samples: Iterable[Sample]) -> Iterable[tuple[Sample, NDArray[np.bool_]]]:
@@ -270,10 +269,10 @@ def _log_density(vectors: NDArray[np.float64], mean: Any, covariance: Any) -> ND
     return np.asarray(-0.5 * (z**2).sum(axis=0) - np.log(np.diag(factor)).sum())
 
 
-def _scaled(sample: Sample, channels: Sequence[str], invert: Sequence[bool] = ()) -> Floats:
+def _scaled(sample: Sample, channels: Sequence[str]) -> Floats:
     from medloc_lib.fusion import common_scale
 
-    return common_scale(np.stack([sample[name] for name in channels]), invert=invert)
+    return common_scale(np.stack([sample[name] for name in channels]))
 
 
 def _one_channel(sample: Sample, picture: Floats) -> Sample:
