@@ -19,11 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.browser import Lab, write_notebook
 
 MEDIAN, P95 = 20.0, 40.0  # ms
+KERNEL = 50.0  # ms, the median where the kernel computes a picture of 512×512 for each move
 
 DATA = """
 import numpy as np
 from medloc_lib.sample import Sample
-from medloc_lib.widgets import explore, view
+from medloc_lib.widgets import explore, mix, view
 
 rng = np.random.default_rng(0)
 rows, cols = np.mgrid[:512, :512]
@@ -32,6 +33,7 @@ volume = (rng.normal(0, 60, (40, 512, 512)) + ball + 20 * np.arange(40)[:, None,
 mask = np.zeros(volume.shape, np.uint8)
 mask[:, 180:300, 200:330] = 1
 sample = Sample(volume[None], mask=mask, boxes=[[0, 180, 200, 40, 300, 330]], meta={"modality": "CT"})
+three = Sample(volume[[5, 20, 35]].astype(np.float32), channels=("T1", "FLAIR", "PET"))
 """
 CELLS = [
     DATA,
@@ -48,6 +50,16 @@ def draw(plane, level, opacity):
     plt.show()
 
 interact(draw, plane=(0, 39), level=(0, 1000, 10), opacity=(0.0, 1.0, 0.05));
+""",
+    "mix(three)",
+    """
+def blend(t1, flair, pet):
+    fused = t1 * three["T1"] + flair * three["FLAIR"] + pet * three["PET"]
+    plt.imshow(fused, cmap="gray", vmin=-2000, vmax=2000)
+    plt.axis("off")
+    plt.show()
+
+interact(blend, t1=(-1.0, 1.0, 0.05), flair=(-1.0, 1.0, 0.05), pet=(-1.0, 1.0, 0.05));
 """,
 ]
 
@@ -120,10 +132,12 @@ Times = dict[str, tuple[list[float], list[float] | None]]
 
 
 def row(name: str, ours: list[float], peer: list[float] | None) -> bool:
-    """Print one line; whether both bars hold."""
+    """Print one line; whether the bars hold: the kernel's for what it computes, else both."""
     median, p95 = statistics.median(ours), statistics.quantiles(ours, n=20)[-1]
-    holds = median <= MEDIAN and p95 <= P95
-    line = f"{name:34s} {median:6.1f} {p95:6.1f} ms   bars {MEDIAN:.0f} and {P95:.0f} ms hold: {holds}"
+    kernel = name.endswith("(kernel)")
+    holds = median <= KERNEL if kernel else median <= MEDIAN and p95 <= P95
+    said = f"bar {KERNEL:.0f} ms holds" if kernel else f"bars {MEDIAN:.0f} and {P95:.0f} ms hold"
+    line = f"{name:34s} {median:6.1f} {p95:6.1f} ms   {said}: {holds}"
     if peer:
         other = statistics.median(peer)
         line += f"   interact {other:6.1f} {statistics.quantiles(peer, n=20)[-1]:6.1f} ms   ratio {median / other:.2f}"
@@ -149,26 +163,25 @@ def measure(page: Any, n: int = 30) -> Times:
     tints = [0.05 + 0.05 * (i % 18) for i in range(n)]
     times["overlay"] = (ask(1, "mask", tints), ask(3, 2, back_and_forth, "interact"))
     times["explore, a threshold (kernel)"] = (ask(2, "level", [300.0 + 10 * i for i in range(n)]), None)
+    mixed = ask(4, "weight of PET", [0.9 - 0.05 * i for i in range(n)])
+    times["mix, a weight (kernel)"] = (mixed, ask(5, 2, back_and_forth, "interact"))
     return times
 
 
 def main() -> int:
-    """Run all, print the table; 1 if a bar of slice, window or overlay does not hold."""
+    """Run all, print the table; 1 if a bar does not hold."""
     with tempfile.TemporaryDirectory() as folder:
         write_notebook(Path(folder) / "widgets.ipynb", CELLS)
         with Lab(Path(folder)) as lab:
             page = lab.open("widgets.ipynb")
-            page.set_viewport_size({"width": 1280, "height": 2200})
+            page.set_viewport_size({"width": 1280, "height": 3600})
             lab.run_all(page)
-            page.locator(".medloc-picture").nth(2).wait_for()
-            page.locator(".noUi-handle").nth(2).wait_for()
+            page.locator(".medloc-picture").nth(6).wait_for()
+            page.locator(".noUi-handle").nth(5).wait_for()
             times = measure(page)
             still, rate = (page.evaluate(FRAMES, [1, moves]) for moves in (False, True))
     print(f"{'512×512, slider to pixels':34s} median, 95th percentile")
-    holds = [row(name, *pair) for name, pair in times.items() if name in ("slice", "window", "overlay")]
-    for name, pair in times.items():
-        if name not in ("slice", "window", "overlay"):
-            row(name, *pair)
+    holds = [row(name, *pair) for name, pair in times.items()]
     print(f"window dragged: {rate:.0f} frames a second; the same page at rest: {still:.0f}")
     return int(not all(holds))
 

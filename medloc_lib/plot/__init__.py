@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard
+from medloc_lib.plot.curves import froc, leaderboard, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "mixture", "planes", "present", "show"]
+__all__ = ["compare", "froc", "histogram", "leaderboard", "mixture", "planes", "present", "show", "trend"]
