@@ -75,7 +75,7 @@ def weighted(image: ArrayLike, weights: ArrayLike) -> Floats:
     channels = as_channels(image)
     w = as_weights(weights, len(channels))
     w = (w / np.abs(w).max()) / np.abs(w / np.abs(w).max()).sum()  # the first division: no overflow in the sum
-    fused = np.zeros_like(channels[0])
+    fused: Floats = np.zeros_like(channels[0])
     for weight, channel in zip(w.astype(channels.dtype), channels, strict=True):  # quicker here than a matrix product
         fused += weight * channel
     return fused
