@@ -217,9 +217,9 @@ def _interval(values: Mapping[str, float | None]) -> Interval:
 
 
 def _score(key: str, values: Mapping[str, float | None]) -> Interval:
-    """The interval of a score, which lies between 0 and 1, or over 0 if lower is better."""
+    """The interval of a score, between 0 and 1 where higher is better, else only over 0."""
     interval = _interval(values)
-    most = math.inf if key in SCORE and SCORE[key].lower_is_better else 1
+    most = 1 if key in SCORE and not SCORE[key].lower_is_better else math.inf
     if any(not 0 <= end <= most for end in (interval.value, interval.low, interval.high) if not math.isnan(end)):
         raise ValueError(f"{key} cannot be {interval}")
     return interval
