@@ -131,6 +131,17 @@ def test_histogram_counts_every_pixel_and_cuts_off_only_the_fullest_bin():
     assert [line.get_xdata()[0] for line in ax.lines] == [10, 20]
 
 
+@pytest.mark.parametrize("cols", [1, 2, 3])
+def test_histogram_of_a_narrow_picture(cols):
+    ax = plot.histogram(np.eye(5)[:, :cols], ax=axes(), bins=2)
+    assert [round(p.get_data().values[1] ** 2) for p in ax.patches] == [cols]
+
+
+def test_rows_of_different_lengths_are_no_picture():
+    with pytest.raises(InputError, match="a picture must be an array of numbers"):
+        plot.show([[1, 2], [3]])
+
+
 def test_froc_reads_the_curve_where_the_score_is_read():
     truth = [Sample(np.zeros((1, 9, 9)), boxes=[[0, 0, 4, 4], [5, 5, 9, 9]])]
     curve = froc(truth, [Detections([[0, 0, 4, 4], [0, 5, 3, 9]], scores=[0.9, 0.8])])

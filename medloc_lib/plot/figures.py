@@ -19,6 +19,8 @@ from medloc_lib.plot.pictures import Array, Mark
 from medloc_lib.sample import Detections, Sample
 
 LINES = {"truth": "solid", "found": "dashed", "ignored": "dotted"}
+RGB = ("#D55E00", "#009E73", "#0072B2")
+"""The curves of red, green and blue, told apart by the colour-blind too."""
 
 
 def show(
@@ -142,8 +144,8 @@ def histogram(
     """
     array = np.asarray(picture)
     axes = _new(ax)
-    parts = {"#D55E00": array[..., 0], "#009E73": array[..., 1], "#0072B2": array[..., 2]}
-    parts = parts if array.ndim == 3 and array.shape[-1] == 3 else {"#777777": array}
+    colored = array.ndim == 3 and array.shape[-1] == 3
+    parts = {color: array[..., i] for i, color in enumerate(RGB)} if colored else {"#777777": array}
     top = 1.0
     for color, values in parts.items():
         counts, edges = np.histogram(values, bins=bins)
