@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -140,6 +142,18 @@ def test_histogram_of_a_narrow_picture(cols):
 def test_rows_of_different_lengths_are_no_picture():
     with pytest.raises(InputError, match="a picture must be an array of numbers"):
         plot.show([[1, 2], [3]])
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are():
+    """Matplotlib takes what stands between two of them for a formula, and stops at one that it cannot read."""
+    name = r"$\frac{$"
+    sample = Sample(np.eye(9)[None], boxes=[[0, 0, 4, 4]], classes=(name,), id=name)
+    figure = Figure()
+    grid = list(figure.subplots(2, 3).ravel())
+    plot.compare(sample, Detections([[0, 0, 4, 4]]), axes=grid[:4], title=name)
+    plot.froc({name: froc([sample], [Detections([[0, 0, 4, 4]])])}, ax=grid[4])
+    plot.leaderboard({name: Interval(0.5, 0.4, 0.6)}, ax=grid[5])
+    figure.savefig(io.BytesIO())
 
 
 def test_froc_reads_the_curve_where_the_score_is_read():

@@ -69,7 +69,7 @@ def show(
         _tint(axes, labels)
     marks = pictures.truth_marks(sample) if boxes else []
     _frame(axes, pictures.cut(marks + pictures.found_marks(detections, sample.classes, sample.ndim), index))
-    axes.set_title(_title(sample, channel, index), fontsize=10)
+    axes.set_title(_title(sample, channel, index), fontsize=10, parse_math=False)  # a name may hold $
     return axes
 
 
@@ -118,7 +118,7 @@ def compare(
         _tint(grid[1], result.mask)
     truth = pictures.cut(pictures.truth_marks(sample), index) if shown.shape[:2] == picture.shape[:2] else []
     _frame(grid[1], truth + pictures.found_marks(result.detections, sample.classes, 2))
-    grid[1].set_title(title, fontsize=10)
+    grid[1].set_title(title, fontsize=10, parse_math=False)
     histogram(picture, ax=grid[2], window=low_high)
     histogram(shown, ax=grid[3], window=own)
     return grid
@@ -255,6 +255,7 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
                 verticalalignment="top" if found else "bottom",
                 color=color,
                 fontsize=8,
+                parse_math=False,
                 bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1},
             )
 
