@@ -60,8 +60,8 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets; do $(BIN)/python benchmarks/$$script.py || exit 1; done
-	@for lesson in start; do \
+	@for script in metrics dicom simulator start widgets registration fusion; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for lesson in start fusion; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer $$lesson --json benchmarks/leaderboard.json || exit 1; done
 
 format: setup

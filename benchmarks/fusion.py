@@ -3,8 +3,9 @@
 `python benchmarks/fusion.py` fits each row of lesson 03 on the training split (its threshold is chosen on the
 validation split, as `medloc bench` does). On the test split it puts a 95 % bootstrap interval over patients around each
 average precision, and around its paired difference from the best single channel, which is chosen on the validation
-split. Then the same fitted localizers, which have seen aligned images alone, meet test images whose channels are turned
-and shifted against T1, as they are and after registration. The lesson reads the file.
+split: one of the lesson's `single_` rows, or the threshold of lesson 00, which looks at FLAIR as it was recorded. Then
+the same fitted localizers, which have seen aligned images alone, meet test images whose channels are turned and shifted
+against T1, as they are and after registration. The lesson reads the file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 import medloc_lib as ml
-from medloc_lib.bench.named.fusion import CHANNELS, ROWS
+from medloc_lib.bench.named import find
+from medloc_lib.bench.named.fusion import CHANNELS
 from medloc_lib.bench.table import write_whole
 from medloc_lib.data import lesions
 from medloc_lib.fusion import align
@@ -30,8 +32,9 @@ from medloc_lib.metrics import Interval, Matches, bootstrap, match, paired_diffe
 
 PLACE = Path(__file__).resolve().parent / "fusion.json"
 LEVELS = (0.0, 1.0, 2.0, 4.0, 8.0)
-SINGLES = [name for name in ROWS if name.startswith("single_")]
-FOLLOWED = ("single_flair", "fusion_weighted", "fusion_product", "fusion_stacked")
+ROWS = {**find("threshold"), **find("fusion")}
+SINGLES = [name for name in ROWS if name == "threshold" or name.startswith("single_")]
+FOLLOWED = ("fusion_weighted", "fusion_stacked", "fusion_boxes_single")
 CHECK_MM, CHECK_SLICES = 4.0, 120
 """What the lesson makes again: the first test slices at one level."""
 
@@ -80,11 +83,11 @@ def registered(sample: ml.Sample) -> tuple[ml.Sample, int]:
         return align(sample, reference="T1"), len(said)
 
 
-def level(fitted: dict[str, Any], samples: Samples) -> dict[str, Any]:
-    """Average precision of the rows that are followed, and the difference from FLAIR alone."""
+def level(fitted: dict[str, Any], best: str, samples: Samples) -> dict[str, Any]:
+    """Average precision of the rows that are followed, and the difference from the best single channel."""
     groups = [s.group for s in samples]
-    scores = {name: ap(matches(fitted[name], samples)) for name in FOLLOWED}
-    single = scores[FOLLOWED[0]]
+    scores = {name: ap(matches(fitted[name], samples)) for name in (best, *FOLLOWED)}
+    single = scores[best]
     return {
         name: {
             "ap": plain(bootstrap(score, groups)),
@@ -105,10 +108,10 @@ def mean_shift(samples: Samples) -> float:
 
 
 def learned(localizer: Any) -> dict[str, Any]:
-    """What the lesson needs to make a fused localizer again without training."""
-    inner = localizer.localizer_
+    """What the lesson needs to make a localizer again without training."""
+    inner = getattr(localizer, "localizer_", localizer)
     return {
-        "weights": localizer.weights_.tolist(),
+        "weights": localizer.weights_.tolist() if inner is not localizer else None,
         "threshold": inner.threshold_,
         "min_size": inner.min_size_,
     }
@@ -141,14 +144,14 @@ def main() -> None:
             {
                 "mm": mm,
                 "mean_mm": mean_shift(samples),
-                "as it is": level(fitted, samples),
-                "registered": level(fitted, [s for s, _ in done]),
+                "as it is": level(fitted, best, samples),
+                "registered": level(fitted, best, [s for s, _ in done]),
                 "not converged": sum(n for _, n in done),
                 "registrations": 2 * len(samples),
             }
         )
     few = read(CHECK_MM)[:CHECK_SLICES]
-    remade = ("single_flair", "fusion_weighted")
+    remade = ("threshold", "fusion_weighted")
     content = {
         "command": "python benchmarks/fusion.py",
         "date": datetime.now(UTC).date().isoformat(),

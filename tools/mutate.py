@@ -32,6 +32,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.geometry.space:boxes_to_mm": ("zeros", "shuffled"),
         "medloc_lib.data.samples:mni152": ("zeros",),
     },
+    "03_fusion": {
+        "medloc_lib.fusion.pixel:weighted": ("zeros", "shuffled"),
+        "medloc_lib.fusion.weights:find_weights": ("zeros",),
+        "medloc_lib.fusion.registration:register": ("zeros",),
+        "medloc_lib.fusion.quality:edge_preservation": ("zeros",),
+        "medloc_lib.localizer.merged:weighted_box_fusion": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 
