@@ -12,7 +12,7 @@ Noise
 Bias, blur, resolution, tubes
     `bias_field`, `correct_bias`; `unsharp`, `laplacian_sharpen`, `difference_of_gaussians`; `resample`; `frangi`.
 Measures
-    `cnr`, `snr`, `entropy`; against a clean picture `psnr`, `ssim`.
+    `cnr`, `snr`, `air_noise`, `entropy`; against a clean picture `psnr`, `ssim`.
 
 Every function takes one picture, (rows, cols) or (planes, rows, cols), leaves it as it is, and gives a new float32
 array, in the same units and range unless its docstring says otherwise. Four rules hold throughout:
@@ -34,7 +34,7 @@ from __future__ import annotations
 from medloc_lib.enhancement.clahe import clahe
 from medloc_lib.enhancement.contrast import gamma, logarithm, sigmoid, stretch, stretch_percentiles, window
 from medloc_lib.enhancement.histogram import equalize, equalize_bihistogram, match
-from medloc_lib.enhancement.measures import cnr, entropy, psnr, snr, ssim
+from medloc_lib.enhancement.measures import air_noise, cnr, entropy, psnr, snr, ssim
 from medloc_lib.enhancement.noise import bilateral, median, non_local_means
 from medloc_lib.enhancement.restoration import (
     bias_field,
@@ -58,6 +58,7 @@ from medloc_lib.enhancement.variation import total_variation
 from medloc_lib.enhancement.vessels import frangi
 
 __all__ = [
+    "air_noise",
     "band_threshold",
     "bias_field",
     "bilateral",

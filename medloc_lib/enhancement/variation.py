@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medloc_lib.enhancement.arrays import Picture, filtered, positive, value_range
 
-CLOSE = 3e-4
+CLOSE = 6e-4
 """Root mean square distance from the minimum, as a share of the range, at which the search ends."""
 
 MOST_STEPS = 1000
@@ -20,7 +20,7 @@ def total_variation(image: ArrayLike, *, weight: float) -> Picture:
     """Total variation: the picture u that minimizes Σ (u - image)² / 2 + weight · Σ |∇u|.
 
     It flattens what varies little and keeps edges. The minimum is approached by fast gradient projection on the dual
-    problem. The gap between both problems says how far from it u can be: the search ends at three ten-thousandths
+    problem. The gap between both problems says how far from it u can be: the search ends at six ten-thousandths
     of the range (root mean square), or after 1,000 steps.
 
     Parameters

@@ -98,6 +98,15 @@ def test_snr_of_known_noise():
     assert en.snr(even, np.ones(even.shape)) == pytest.approx(25, rel=0.02)
 
 
+@pytest.mark.parametrize("signal", [0, 200])
+def test_noise_from_the_air_is_that_of_the_signal(signal):
+    real, imaginary = np.random.default_rng(1).normal(0, 7, (2, 300, 300))
+    air = en.air_noise(np.hypot(real, imaginary), np.ones(real.shape))
+    assert air == pytest.approx(7, rel=0.01)
+    if signal:
+        assert np.hypot(real + signal, imaginary).std() == pytest.approx(air, rel=0.01)
+
+
 @both
 def test_entropy_is_that_of_the_histogram(picture):
     assert en.entropy(picture) == pytest.approx(reference.entropy(picture), abs=1e-3)
@@ -129,6 +138,7 @@ def test_equalization_does_not_raise_entropy():
         (lambda x: en.cnr(x, np.ones((2, 2))), r"lesion must have the picture's shape \(90, 110\); got \(2, 2\)"),
         (lambda x: en.snr(x, np.ones((2, 2))), "region must have the picture's shape"),
         (lambda x: en.snr(x, np.zeros(x.shape)), "region holds no pixel"),
+        (lambda x: en.air_noise(x, np.zeros(x.shape)), "air holds no pixel"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, says):
