@@ -14,7 +14,7 @@ from medloc_lib.plot import pictures
 from medloc_lib.plot.figures import histogram, show
 from medloc_lib.sample import Sample
 
-WIDTH, HEIGHT = 14.0, 4.5
+WIDTH, HEIGHT = 12.0, 3.5
 """Inches: as wide as a page allows, but no picture higher than this."""
 
 
