@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import html
 import dataclasses
+import html
 import json
 import math
 import re
