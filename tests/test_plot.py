@@ -255,3 +255,15 @@ def test_trend_draws_a_line_and_a_band_per_curve():
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
     with pytest.raises(InputError, match=r"curves of 3 scores; got \[2\]"):
         plot.trend([1, 2, 3], {"a": scores})
+
+
+def test_a_row_draws_each_picture_under_its_name_with_its_histogram(volume):
+    axes = plot.row({"before": GREY, "after": 2 * GREY}, window=(0, 1), histograms=True)
+    assert [ax.get_title() for ax in axes] == ["before", "after"]
+    np.testing.assert_allclose(axes[1].images[0].get_array(), np.clip(2 * GREY, 0, 1))
+    sums = axes[1].figure.axes[-1].lines[0].get_xydata()
+    np.testing.assert_allclose(sums[:, 0], np.sort(2 * GREY, axis=None))
+    assert tuple(sums[[0, -1], 1]) == (0, 1)
+    assert len(plot.row({"ct": volume})[0].patches) == len(plot.show(volume, mask=False).patches)
+    with pytest.raises(InputError, match="at least one picture"):
+        plot.row({})

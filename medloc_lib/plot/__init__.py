@@ -12,5 +12,6 @@ from medloc_lib.plot.curves import froc, leaderboard, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
+from medloc_lib.plot.row import row
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "mixture", "planes", "present", "show", "trend"]
+__all__ = ["compare", "froc", "histogram", "leaderboard", "mixture", "planes", "present", "row", "show", "trend"]
