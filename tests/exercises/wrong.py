@@ -89,7 +89,7 @@ FUSION = {
     "soft_product": (
         (
             "def soft_product(channels, floor):\n    return np.maximum(np.prod(channels, axis=0), floor)",
-            "Lift each channel to the floor first",
+            "lifted on its own, before the product",
         ),
         (
             "def soft_product(channels, floor):\n    return np.prod(channels + floor, axis=0)",
