@@ -19,7 +19,7 @@ from medloc_lib.sample import Detections, Sample
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-SEEN = 240
+SEEN = 120
 """Training samples, drawn by a fixed seed, from which thresholds are learned."""
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Shares of the lesions' pixels that the thresholds which are tried leave out."""
@@ -105,7 +105,9 @@ class _OnEvidence(Localizer):
         values = [self.evidence(s)[_lesions(s)] for s in samples if _lesions(s).any()]
         known = np.concatenate([*values, np.zeros(0)])
         known = known[np.isfinite(known)]
-        found: list[float] = np.unique(np.quantile(known, SHARES)).tolist() if len(known) else [0.0]
+        levels = np.unique(np.quantile(known, SHARES)) if len(known) else np.zeros(1)
+        # A little lower, so that a region whose evidence is the quantile itself is over it.
+        found: list[float] = np.nextafter(levels.astype(np.float32), np.float32(-np.inf)).tolist()
         return found
 
 
@@ -278,7 +280,7 @@ def _region_means(z: Floats, labels: NDArray[Any]) -> Floats:
     count = np.bincount(regions.ravel())
     means = np.bincount(regions.ravel(), weights=z.ravel()) / np.maximum(count, 1)
     means[0] = -np.inf
-    return means[regions].astype(np.float32)
+    return np.asarray(means[regions], dtype=np.float32)
 
 
 def _lesions(sample: Sample) -> Bools:

@@ -130,6 +130,7 @@ function render({ model, el }) {
     readout.textContent = [...place, ...words.filter(Boolean)].join(" · ").replaceAll("-", "\u2212");
   };
 
+  const mark = facts.labels ? marking({ facts, model, picture: panes.before.picture, controls, put, point }) : null;
   const load = (pane, { image, mask, window, marks }, buffers) => {
     const { picture, histogram } = pane;
     picture.mask = mask ? unpack(mask, buffers[mask.buffer]).pixels : null;
@@ -150,10 +151,11 @@ function render({ model, el }) {
     }
     if (!panes.before.picture.image) return;
     load(panes.after, { ...after, image: after.image ?? panes.before.picture.image }, buffers);
-    panes.before.picture.mask = after.mask ? truth : null;
+    if (mark) mark(unpack(state.marks, buffers[state.marks.buffer]).pixels);
+    else panes.before.picture.mask = after.mask ? truth : null;
     panes.before.picture.request();
-    panes.before.caption.textContent = "before";
-    panes.after.caption.textContent = `after, ${state.seconds}`;
+    panes.before.caption.textContent = mark ? "your marks" : "before";
+    panes.after.caption.textContent = `${mark ? "what is made of them" : "after"}, ${state.seconds}`;
     score.textContent = state.score;
     score.hidden = !state.score;
     error.textContent = state.error;
