@@ -39,6 +39,11 @@ def from_seeds(z: Array, grow: Callable[[Array, Array], Array]) -> Array:
     return np.where(grow(z, marks) == 2, 1, 0) if (marks == 2).any() else np.zeros(z.shape, dtype=np.int32)
 
 
+def from_start(z: Array, marks: Array, contour: Callable[[Array, Array], Array]) -> Array:
+    """A contour that begins at the seeds of lesions."""
+    return np.asarray(2 * contour(z, marks == 2))
+
+
 def plain(z: Array) -> Array:
     """No segmentation: every pixel is judged by itself."""
     return np.where(np.isfinite(z), z, -np.inf)
@@ -58,13 +63,13 @@ def textured(z: Array, maps: Callable[[Array], Array], *, classes: int = 6) -> A
     return sg.kmeans(np.concatenate([z[None], maps(z)]), classes=classes)
 
 
-SEGMENTERS: dict[str, Callable[[Array], Array]] = {
+ON_FLAIR: dict[str, Callable[[Array], Array]] = {
     "brain": plain,
     "edges": partial(sg.fill_edges, detector="canny", sigma=1.0, gap=1),
     "watershed": sg.watershed,
     "watershed_seeds": partial(from_seeds, grow=sg.watershed),
-    "snake": lambda z: from_seeds(z, lambda image, marks: 2 * sg.snake(image, marks == 2)),
-    "geodesic": lambda z: from_seeds(z, lambda i, m: 2 * sg.geodesic_contour(i, m == 2, iterations=10)),
+    "snake": partial(from_seeds, grow=partial(from_start, contour=sg.snake)),
+    "geodesic": partial(from_seeds, grow=partial(from_start, contour=partial(sg.geodesic_contour, iterations=10))),
     "chan_vese": sg.chan_vese,
     "random_walker": partial(from_seeds, grow=sg.random_walker),
     "cooccurrence": partial(textured, maps=sg.cooccurrence),
@@ -72,6 +77,16 @@ SEGMENTERS: dict[str, Callable[[Array], Array]] = {
     "gabor": partial(textured, maps=sg.gabor),
     "entropy": partial(textured, maps=sg.local_entropy),
     "otsu": partial(sg.multi_otsu, classes=4),
-    "superpixels": lambda z: sg.superpixels(z, regions=300),
+    "superpixels": partial(sg.superpixels, regions=300),
     "grow": partial(from_seeds, grow=partial(sg.grow, tolerance=2.0)),
+}
+ON_ALL: dict[str, Callable[[Array], Array]] = {
+    "kmeans": partial(sg.kmeans, classes=5),
+    "mixture": outlying,
+}
+
+ROWS: dict[str, Callable[[], Any]] = {
+    **{f"segmented_{name}": partial(SegmentedLocalizer, f, within=brain) for name, f in ON_FLAIR.items()},
+    **{f"segmented_{name}": partial(SegmentedLocalizer, f, None, CHANNELS, brain) for name, f in ON_ALL.items()},
+    "segmented_pixels": partial(PixelLocalizer, CHANNELS, brain),
 }
