@@ -91,7 +91,7 @@ def as_markers(markers: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
     labels = as_label_map(markers)
     if labels.shape != shape:
         raise InputError(f"the markers must have the picture's shape {shape}; got {labels.shape}")
-    if labels.min() < 0 or labels.max() == 0:
+    if labels.size == 0 or labels.min() < 0 or labels.max() == 0:
         raise InputError("markers count from 1, and 0 is where nothing is marked; " + _what(labels))
     return labels.astype(np.int32)
 
@@ -137,7 +137,7 @@ def shrunk(mask: Bools, radius: float, *, spacing: float | Floats = 1.0) -> Bool
 
 
 def _what(labels: NDArray[np.int64]) -> str:
-    return "got none that is marked" if labels.max() <= 0 <= labels.min() else f"got {labels.min()}"
+    return "got none that is marked" if labels.size == 0 or labels.max() <= 0 <= labels.min() else f"got {labels.min()}"
 
 
 def _filled(values: Floats, known: Bools) -> Floats:
