@@ -63,7 +63,7 @@ def fill_edges(
     ----------
     image : (rows, cols); for "gradient" also (planes, rows, cols).
     detector : "canny", thin edges with hysteresis between two thresholds; or "gradient", all pixels whose gradient is
-        over Otsu's threshold.
+        over Otsu's threshold: broad edges, so that regions come out larger by about half of their breadth.
     sigma : of the Gaussian in pixels.
     gap : pixels. Edges are grown by so much and shrunk again, which closes gaps of up to twice that, and in the end
         everything thinner is swept away: single edges, that enclose nothing.
@@ -205,7 +205,7 @@ def geodesic_contour(
     smoothing : times that the contour is smoothed in each step.
     threshold : between 0 and 1. The contour is stopped where 1 / sqrt(1 + 200 · gradient) of the image, scaled to 0
         to 1, is lower.
-    iterations : steps of about a pixel.
+    iterations : steps of about a pixel, rounded up to an even number.
 
     Returns
     -------
@@ -230,10 +230,17 @@ def geodesic_contour(
     check_number(iterations, "iterations", 0, whole=True)
     begin = as_markers(start, picture.shape) > 0
     speed = inverse_gaussian_gradient(_scaled(picture), alpha=200.0, sigma=sigma)
+    thin = [(1, 1) if n == 1 else (0, 0) for n in picture.shape]  # the library takes slopes along every axis
     inside = morphological_geodesic_active_contour(
-        speed, iterations, begin.astype(np.int8), smoothing=smoothing, threshold=threshold, balloon=balloon
+        np.pad(speed, thin, mode="edge"),
+        _even(iterations),
+        np.pad(begin, thin, mode="edge").astype(np.int8),
+        smoothing=smoothing,
+        threshold=threshold,
+        balloon=balloon,
     )
-    return relabeled(inside > 0, known)
+    whole = tuple(slice(low, n + low) for n, (low, _) in zip(picture.shape, thin, strict=True))
+    return relabeled(inside[whole] > 0, known)
 
 
 def chan_vese(image: ArrayLike, start: ArrayLike | None = None, *, smoothing: int = 1, iterations: int = 60) -> Labels:
@@ -244,7 +251,7 @@ def chan_vese(image: ArrayLike, start: ArrayLike | None = None, *, smoothing: in
     image : (rows, cols) or (planes, rows, cols).
     start : mask to begin with; None: what is over Otsu's threshold.
     smoothing : times that the border is smoothed in each step: the more, the shorter it is.
-    iterations : steps.
+    iterations : steps, rounded up to an even number.
 
     Returns
     -------
@@ -275,7 +282,8 @@ def chan_vese(image: ArrayLike, start: ArrayLike | None = None, *, smoothing: in
     if np.ptp(picture) == 0:
         return np.zeros(picture.shape, dtype=np.int32)
     begin = picture > threshold_otsu(picture) if start is None else as_markers(start, picture.shape) > 0
-    inside = morphological_chan_vese(_scaled(picture), iterations, begin.astype(np.int8), smoothing=smoothing) > 0
+    steps = _even(iterations)
+    inside = morphological_chan_vese(_scaled(picture), steps, begin.astype(np.int8), smoothing=smoothing) > 0
     if inside.any() and not inside.all() and picture[inside].mean() < picture[~inside].mean():
         inside = ~inside
     return relabeled(inside, known)
@@ -320,6 +328,12 @@ def random_walker(image: ArrayLike, markers: ArrayLike, *, beta: float = 50.0) -
         values, beta = np.indices(picture.shape).sum(axis=0).astype(np.float64), 0.0
     found = walk(values, np.searchsorted(kinds, seeds) + (seeds > 0), beta=beta, mode="bf")
     return relabeled(np.concatenate([[0], kinds])[found], known)
+
+
+def _even(iterations: int) -> int:
+    """The library smooths by two operators in turn and remembers whose turn it is: an odd number of steps would make
+    the next call another one."""
+    return iterations + iterations % 2
 
 
 def _scaled(picture: Floats) -> Floats:
