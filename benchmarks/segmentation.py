@@ -42,8 +42,7 @@ Table = list[dict[str, Any]]
 CLUSTERINGS: Mapping[str, Callable[..., Array]] = {
     "k-means": sg.kmeans,
     "Gaussian mixture": sg.mixture,
-    "mixture, partial volume": partial(sg.mixture, partial_volume=True),
-    "mixture, partial volume, neighbours": partial(sg.mixture, partial_volume=True, neighbors=1.0),
+    "partial volume": partial(sg.mixture, partial_volume=True),
 }
 
 
@@ -61,8 +60,11 @@ def mni152() -> Table:
     truth, planes = sample.mask, [str(i) for i in range(sample.shape[0])]
     order = np.array([0, 3, 1, 2])  # fluid is darkest in T1, white matter brightest
     table = []
-    field = partial(sg.mixture, partial_volume=True, bias=2)
-    for name, cluster in {"multi-Otsu": sg.multi_otsu, **CLUSTERINGS, "mixture, partial volume, field": field}.items():
+    more = {
+        "partial volume, neighbours": partial(sg.mixture, partial_volume=True, neighbors=1.0),
+        "partial volume, field": partial(sg.mixture, partial_volume=True, bias=2),
+    }
+    for name, cluster in {"multi-Otsu": sg.multi_otsu, **CLUSTERINGS, **more}.items():
         picture = sample["T1"] if name == "multi-Otsu" else sample["T1"][None]
         found = order[cluster(picture, mask=truth > 0)]
         row: dict[str, Any] = {"name": name}
