@@ -117,7 +117,8 @@ function render({ model, el }) {
   const error = node("p", { class: "medloc-error", role: "alert", hidden: "" });
   const readout = node("p", { class: "medloc-readout" }, "\u00a0");
   const pair = node("div", { class: "medloc-body" }, panes.before.root, panes.after.root);
-  const body = node("div", {}, controls, score, error, pair, readout);
+  // What comes and goes stands below a picture that somebody draws on, so that it does not move under the hand.
+  const body = node("div", {}, controls, ...(facts.labels ? [pair, score, error] : [score, error, pair]), readout);
 
   // One cursor in both pictures: which value became which.
   const point = (at) => {
