@@ -201,19 +201,25 @@ def _spot(picture: Array) -> Array:
 
 
 def cells() -> Table:
-    """White cells in smears: a bare threshold of colour, and what the recipe makes of it."""
-    test = [_white(sample) for sample in _split("bccd", "test")]
+    """White cells in smears: a bare threshold of colour, and the recipe, on test and on the pictures it was made by."""
+    parts = {"test": ["test"], "train and val": ["train", "val"]}
+    ways: list[tuple[str, str, Callable[..., Array]]] = [
+        ("colour threshold", "test", _purple),
+        ("colour and watershed", "test", sg.white_cells),
+        ("colour and watershed", "train and val", sg.white_cells),
+    ]
     table = []
-    for name, segment in {"colour threshold": _purple, "colour and watershed": sg.white_cells}.items():
+    for name, part, segment in ways:
+        samples = [_white(sample) for split in parts[part] for sample in _split("bccd", split)]
         found = []
-        for sample in tqdm(test, desc=name, unit="picture"):
+        for sample in tqdm(samples, desc=f"{name}, {part}", unit="picture"):
             labels = segment(sample.image)
             boxes, values = mask_to_boxes(labels)
             sizes = np.bincount(labels.ravel(), minlength=int(values.max(initial=0)) + 1)
             found.append(ml.Detections(boxes, scores=sizes[values]))
-        pairs = match(test, found, iou=0.5)
-        score = bootstrap(partial(_ap, pairs), [s.group for s in test])
-        table.append({"name": name, "ap": plain(score), "cells": sum(len(s.boxes) for s in test)})
+        pairs = match(samples, found, iou=0.5)
+        score = plain(bootstrap(partial(_ap, pairs), [s.group for s in samples]))
+        table.append({"name": f"{name}, {part}", "ap": score, "cells": sum(len(s.boxes) for s in samples)})
     return table
 
 
@@ -253,7 +259,7 @@ def bar(name: str, table: Table) -> str:
         fine = all(held[tissue][0] >= least for tissue, least in zip(TISSUES, BARS["mni152"], strict=True))
     elif name in BARS:
         key = {"tissues": "mean", "cells": "ap"}[name]
-        held = max(table, key=lambda row: row[key][0])
+        held = max((row for row in table if "val" not in row["name"]), key=lambda row: row[key][0])
         fine = held[key][0] >= BARS[name]
     else:
         return ""
