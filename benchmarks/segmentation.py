@@ -60,11 +60,13 @@ def mni152() -> Table:
     truth, planes = sample.mask, [str(i) for i in range(sample.shape[0])]
     order = np.array([0, 3, 1, 2])  # fluid is darkest in T1, white matter brightest
     table = []
-    more = {
+    ways: dict[str, Callable[..., Array]] = {
+        "multi-Otsu": sg.multi_otsu,
+        **CLUSTERINGS,
         "partial volume, neighbours": partial(sg.mixture, partial_volume=True, neighbors=1.0),
         "partial volume, field": partial(sg.mixture, partial_volume=True, bias=2),
     }
-    for name, cluster in {"multi-Otsu": sg.multi_otsu, **CLUSTERINGS, **more}.items():
+    for name, cluster in ways.items():
         picture = sample["T1"] if name == "multi-Otsu" else sample["T1"][None]
         found = order[cluster(picture, mask=truth > 0)]
         row: dict[str, Any] = {"name": name}
@@ -150,7 +152,10 @@ def vessels() -> Table:
                 features.append(maps.reshape(len(maps), -1)[:, at][:, None])
                 strokes.append(np.full((1, len(at)), kind))
     forest = sg.PixelClassifier(trees=50, depth=12).fit(features, strokes)
-    ways = {"dark round spot, watershed": _spot, "pixel classifier, largest part": partial(_classified, forest)}
+    ways: dict[str, Callable[[Array], Array]] = {
+        "dark round spot, watershed": _spot,
+        "pixel classifier, largest part": partial(_classified, forest),
+    }
     table = []
     for name, way in ways.items():
         scores = []
