@@ -146,7 +146,7 @@ class Marker(Explorer):
 
     def still(self) -> Figure:
         """The present state as a figure: `plot.marked`."""
-        figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+        figure = Figure(figsize=(8.4, 5.0), layout="constrained")
         axes = list(figure.subplots(1, 2))
         told = "\n".join(part for part in (self._call(), self._scored()) if part)
         marked(
