@@ -60,9 +60,9 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets enhancement; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in metrics dicom simulator start widgets enhancement cooccurrence segmentation; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
-	@for lesson in enhancement; do \
+	@for lesson in enhancement segmentation; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 

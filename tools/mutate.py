@@ -39,6 +39,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.enhancement.restoration:correct_bias": ("input",),
         "medloc_lib.enhancement.measures:cnr": ("zeros",),
     },
+    "04_segmentation": {
+        "medloc_lib.segmentation.feature:grow": ("zeros",),
+        "medloc_lib.segmentation.mixture:mixture": ("shuffled",),
+        "medloc_lib.segmentation.boundary:watershed": ("shuffled",),
+        "medloc_lib.segmentation.cooccurrence:cooccurrence": ("zeros",),
+        "medloc_lib.segmentation.strokes:PixelClassifier.predict": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

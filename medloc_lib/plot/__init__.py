@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from medloc_lib.plot.curves import froc, leaderboard
 from medloc_lib.plot.figures import compare, histogram, planes, show
+from medloc_lib.plot.marking import marked
 from medloc_lib.plot.present import present
 from medloc_lib.plot.row import row
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "planes", "present", "row", "show"]
+__all__ = ["compare", "froc", "histogram", "leaderboard", "marked", "planes", "present", "row", "show"]

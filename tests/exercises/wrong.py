@@ -85,5 +85,41 @@ ENHANCEMENT = {
     ),
 }
 
-WRONG = {"00_start_here": START_HERE, "01_images": IMAGES, "02_enhancement": ENHANCEMENT}
+SEGMENTATION = {
+    "grown": (
+        (
+            "def grown(image, seed, tolerance):\n    return np.abs(image - image[seed].mean()) <= tolerance",
+            "do not hang with the seed",
+        ),
+        (
+            "def grown(image, seed, tolerance):\n"
+            "    alike = np.abs(image - image[seed].mean()) <= tolerance\n"
+            "    return ndimage.binary_dilation(seed) & alike",
+            "Go on until nothing is added",
+        ),
+    ),
+    "neighbors": (
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts / counts.sum()",
+            "in both orders",
+        ),
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts + counts.T",
+            "must add up to 1",
+        ),
+    ),
+}
+
+WRONG = {
+    "00_start_here": START_HERE,
+    "01_images": IMAGES,
+    "02_enhancement": ENHANCEMENT,
+    "04_segmentation": SEGMENTATION,
+}
 """Lesson -> exercise -> (wrong answer, what it is told)."""

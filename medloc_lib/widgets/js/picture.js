@@ -82,7 +82,8 @@ class Picture {
     this.root = node("div", { ...KEYS, ...roles }, this.canvas, this.lines);
     this.root.title = `Drag: sideways for the window's width, up and down for its level. Double-click: reset.${keys}`;
     this.label(label);
-    for (const name of ["onwindow", "onreset", "onhover", "onkey", "onsize"]) this[name] = () => {};
+    const events = ["onwindow", "onreset", "onhover", "onkey", "onsize", "onpress", "ondrag"];
+    for (const name of events) this[name] = () => {};
     this.listen();
     this.watcher = new ResizeObserver(() => this.outline());
     this.watcher.observe(this.root);
@@ -237,8 +238,14 @@ class Picture {
 
   listen() {
     let start = null;
+    let taken = false; // a drag that somebody wants for something else than the window
     this.root.addEventListener("pointerdown", (event) => {
       if (!this.image || event.button !== 0) return;
+      taken = Boolean(this.onpress(this.index(event), event));
+      if (taken) {
+        this.root.setPointerCapture(event.pointerId);
+        return;
+      }
       const [low, high] = this.window;
       start = { x: event.clientX, y: event.clientY, level: (low + high) / 2, width: high - low };
       this.root.setPointerCapture(event.pointerId);
@@ -246,10 +253,11 @@ class Picture {
     this.root.addEventListener("pointermove", (event) => {
       if (!this.image) return;
       this.onhover(this.index(event));
+      if (taken) this.ondrag(this.index(event));
       if (!start) return;
       this.change(start, event.clientX - start.x, event.clientY - start.y);
     });
-    const end = () => (start = null);
+    const end = () => ([start, taken] = [null, false]);
     this.root.addEventListener("pointerup", end);
     this.root.addEventListener("pointercancel", end);
     this.root.addEventListener("pointerleave", () => this.onhover(null));
