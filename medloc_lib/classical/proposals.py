@@ -81,7 +81,7 @@ def components(scene: Scene) -> Proposals:
         found.append(np.stack([row, col, row + height, col + width, *rest], axis=1))
     table = np.concatenate(found)
     boxes = table[:, :4].astype(np.int64)
-    peak, level, label = (table[:, k].astype(np.int64) for k in (6, 7, 8))
+    peak, levels, label = (table[:, k].astype(np.int64) for k in (6, 7, 8))
     mean, contrast = _stands_out(scene, boxes, table[:, 4], table[:, 5])
     worth = _ranked_by_peak(boxes, peak, mean, contrast)
     best = np.argsort(-worth, kind="stable")[: int(np.isfinite(worth).sum())]
@@ -89,7 +89,7 @@ def components(scene: Scene) -> Proposals:
     def mask(i: int) -> Bools:
         k = best[i]
         row0, col0, row1, col1 = boxes[k]
-        return np.asarray(maps[level[k]][row0:row1, col0:col1] == label[k])
+        return np.asarray(maps[levels[k]][row0:row1, col0:col1] == label[k])
 
     return Proposals(boxes[best], mask, worth[best])
 
@@ -107,19 +107,21 @@ def blobs(scene: Scene) -> Proposals:
     """
     where = scene.inside
     step = float(np.mean(scene.spacing))
-    others = [sign * z for k, z in enumerate(scene.z) if k != scene.main for sign in (1, -1)]
     found = []
-    for picture in [scene.suspicion, *others]:
+    others = [z for k, z in enumerate(scene.z) if k != scene.main]
+    for picture, signs in ((scene.suspicion, (1,)), *((z, (1, -1)) for z in others)):
         flat = np.clip(picture, -8, 8) * where
         smooth = [cv2.GaussianBlur(flat, (0, 0), sigma / step) for sigma in SCALES]
-        stack = np.stack([-((s / step) ** 2) * cv2.Laplacian(g, cv2.CV_32F) for s, g in zip(SCALES, smooth, strict=True)])
-        around = np.stack([cv2.dilate(response, np.ones((3, 3), np.uint8)) for response in stack])
-        peak = (stack == around) & where & (stack > 0)
-        peak[1:] &= stack[1:] > around[:-1]
-        peak[:-1] &= stack[:-1] > around[1:]
-        k, row, col = np.nonzero(peak)
-        spread = stack[:, where].std(axis=1) + 1e-9
-        found.append(np.stack([stack[k, row, col] / spread[k], k, row, col], axis=1))
+        bright = [-((s / step) ** 2) * cv2.Laplacian(g, cv2.CV_32F) for s, g in zip(SCALES, smooth, strict=True)]
+        spread = np.stack(bright)[:, where].std(axis=1) + 1e-9
+        for sign in signs:
+            stack = sign * np.stack(bright)
+            around = np.stack([cv2.dilate(response, np.ones((3, 3), np.uint8)) for response in stack])
+            peak = (stack == around) & where & (stack > 0)
+            peak[1:] &= stack[1:] > around[:-1]
+            peak[:-1] &= stack[:-1] > around[1:]
+            k, row, col = np.nonzero(peak)
+            found.append(np.stack([stack[k, row, col] / spread[k], k, row, col], axis=1))
     table = np.concatenate(found)
     table = table[np.argsort(-table[:, 0], kind="stable")]
     radius = np.maximum(np.sqrt(2) * np.asarray(SCALES)[table[:, 1].astype(np.int64)] / step, 1)[:, None]
@@ -147,7 +149,8 @@ def superpixels(scene: Scene) -> Proposals:
     where = scene.inside
     bright = cv2.GaussianBlur(MAIN * scene.z[scene.main] + scene.suspicion, (0, 0), BLUR)
     slope = np.hypot(cv2.Sobel(bright, cv2.CV_32F, 1, 0), cv2.Sobel(bright, cv2.CV_32F, 0, 1))
-    maps, found = [], []
+    maps: list[Ints] = []
+    found: list[list[float]] = []
     for size in CELLS:
         step = max(round(size / float(np.mean(scene.spacing))), 2)
         seeds = np.zeros(where.shape, dtype=bool)
@@ -226,7 +229,8 @@ def grown(boxes: Ints, by: Ints, shape: tuple[int, ...]) -> Ints:
     >>> grown(np.array([[2, 2, 4, 4]]), np.array([3]), (6, 9))
     array([[0, 0, 6, 7]])
     """
-    return np.clip(boxes + by[:, None] * np.array([-1, -1, 1, 1]), 0, np.tile(shape, 2)).astype(np.int64)
+    wide = boxes + by[:, None] * np.array([-1, -1, 1, 1])
+    return np.asarray(np.clip(wide, 0, np.tile(shape, 2)), dtype=np.int64)
 
 
 def keep_apart(boxes: NDArray[np.generic], most: int, *, iou: float) -> Ints:

@@ -136,9 +136,9 @@ def suspicion(z: Floats, where: Bools, channels: Sequence[str]) -> Floats:
     """How much brighter each pixel is than linear regression on the other channels says: (rows, cols).
 
     Grey matter is brighter than white on FLAIR, but also on PET and in other ways on T1 and T2: the other channels say
-    what the tissue is, and what they do not explain is suspect. The channels of `WATER` are predicted in its order, each
-    from those after it and from all channels that are not in it, and their residuals added up with its weights. Without
-    a FLAIR channel: the first one, predicted from the others.
+    what the tissue is, and what they do not explain is suspect. The channels of `WATER` are predicted in its order,
+    each from those after it and from all channels that are not in it, and their residuals added up with its weights.
+    Without a FLAIR channel: the first one, predicted from the others.
 
     The regression is fitted to the picture's own pixels, of which nearly all are healthy.
     """

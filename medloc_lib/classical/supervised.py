@@ -1,4 +1,4 @@
-"""Localizers that learn from labelled candidates: a classifier says which are lesions, a regression mends their boxes."""
+"""Localizers that learn from labelled candidates: a classifier says which are lesions, a regression mends boxes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,10 @@ class SupervisedLocalizer(Localizer):
         """
         table = stack(self._looked_at(samples))
         self.columns_ = table.columns
-        self.classifier_ = self.kinds_ = self.refiner_ = self.calibration_ = None
+        self.classifier_: Any = None
+        self.kinds_: Any = None
+        self.refiner_: Any = None
+        self.calibration_: Any = None
         self.n_parameters_ = 0
         hit, miss = taught(table)
         if not hit.any() or not miss.any():
@@ -161,8 +164,8 @@ class SupervisedLocalizer(Localizer):
     def _one(self, item: Described) -> Detections:
         if item.columns != self.columns_:
             raise InputError(
-                f"{item.sample.id!r} has the channels {', '.join(item.sample.channels)}; it was fitted on pictures with "
-                "others, or in another order"
+                f"{item.sample.id!r} has the channels {', '.join(item.sample.channels)}; it was fitted on pictures "
+                "with others, or in another order"
             )
         if self.classifier_ is None or len(item) == 0:
             return Detections.none()

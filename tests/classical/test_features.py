@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import atan2, cos, exp, hypot, log2, pi, sin, sqrt
 
 import numpy as np
@@ -16,12 +17,14 @@ from medloc_lib.classical.features import (
     cooccurrence,
     cooccurrence_matrices,
     first_order,
+    firstorder,
     from_masks,
+    glcm,
     local_patterns,
     oriented_gradients,
     shape,
+    shapes,
 )
-from medloc_lib.classical.features import firstorder, glcm, shapes
 from medloc_lib.errors import InputError
 
 PHANTOM = np.array(
@@ -34,9 +37,7 @@ PHANTOM = np.array(
 )
 """The IBSI's digital phantom, (4 slices, 4 rows, 5 columns); 0 is outside the region."""
 
-PUBLISHED_FIRST_ORDER = (
-    "2.15 3.05 1.08 -0.355 1 1 1 4 6 3 5 1.55 1.11 1.15 0.812 0.6 567 2.77"
-)
+PUBLISHED_FIRST_ORDER = "2.15 3.05 1.08 -0.355 1 1 1 4 6 3 5 1.55 1.11 1.15 0.812 0.6 567 2.77"
 """Its intensity-based statistics in the reference manual, in the order of NAMES."""
 
 PUBLISHED_COOCCURRENCE = (
@@ -75,9 +76,6 @@ def test_cooccurrence_of_the_digital_phantom_is_as_published():
     np.testing.assert_allclose(found, [float(p) for p in published], rtol=0.006)
 
 
-masks = st.integers(0, 2**31).map(lambda seed: random_case(seed))
-
-
 def random_case(seed):
     """A picture of whole numbers from 1 to 6 and a ragged mask in it."""
     rng = np.random.default_rng(seed)
@@ -85,6 +83,9 @@ def random_case(seed):
     mask = rng.random(size) < rng.uniform(0.2, 1)
     mask.ravel()[rng.integers(mask.size)] = True
     return rng.integers(1, 7, size), mask
+
+
+masks = st.integers(0, 2**31).map(random_case)
 
 
 def loops_first_order(values):
@@ -214,7 +215,9 @@ def test_first_order_equals_scipy():
 
 def test_cooccurrence_equals_scikit_image():
     picture = np.random.default_rng(2).integers(1, 9, (12, 10))
-    matrix = graycomatrix((picture - 1).astype(np.uint8), [1], [0, pi / 4, pi / 2, 3 * pi / 4], levels=8, symmetric=True)
+    matrix = graycomatrix(
+        (picture - 1).astype(np.uint8), [1], [0, pi / 4, pi / 2, 3 * pi / 4], levels=8, symmetric=True
+    )
     total = matrix.sum(axis=(2, 3), keepdims=True) / matrix.sum()
     mine = cooccurrence_matrices(picture, region(np.ones(picture.shape, dtype=bool)), levels=8)
     np.testing.assert_allclose(mine[0], total[..., 0, 0], atol=1e-12)
@@ -244,7 +247,7 @@ def test_shape_equals_the_formulas(case, spacing):
     outline = sum(
         hypot(*((end - start) * spacing))
         for line in find_contours(np.pad(mask, 1).astype(float), 0.5)
-        for start, end in zip(line[:-1], line[1:], strict=True)
+        for start, end in itertools.pairwise(line)
     )
     assert found["shape_area"] == pytest.approx(n * dy * dx)
     assert found["shape_perimeter"] == pytest.approx(outline)

@@ -6,12 +6,12 @@ scikit-learn; `load` gives the described pictures of a data set from the cache, 
 
 from __future__ import annotations
 
-from medloc_lib.classical.features.glcm import cooccurrence, cooccurrence_matrices, grey_levels
-from medloc_lib.classical.features.tables import Described, Table, columns_of, describe, described, stack
 from medloc_lib.classical.features.firstorder import first_order
+from medloc_lib.classical.features.glcm import cooccurrence, cooccurrence_matrices, grey_levels
 from medloc_lib.classical.features.regions import Regions, from_masks
 from medloc_lib.classical.features.shapes import shape
 from medloc_lib.classical.features.store import load
+from medloc_lib.classical.features.tables import Described, Table, columns_of, describe, described, stack
 from medloc_lib.classical.features.texture import local_patterns, oriented_gradients
 
 __all__ = [

@@ -19,7 +19,7 @@ LIMIT = 10.0  # deviations
 def rings(picture: Array, where: Array, regions: Regions) -> Floats:
     """Mean and deviation of the near and of the far ring, and the region's mean less each ring's: (n, 6).
 
-    A ring is what a grown box holds of the head beside the region. Where it holds nothing, its mean and deviation are 0.
+    A ring is what a grown box holds of the head beside the region. Where that is nothing, its mean and deviation are 0.
 
     Parameters
     ----------

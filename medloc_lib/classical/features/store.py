@@ -27,9 +27,9 @@ BATCH = 20  # pictures a worker takes at a time
 def load(name: str, *, split: str | None = None, n: int = 50) -> list[Described]:
     """The described pictures of a data set, in its order: read from the cache, or computed and kept there.
 
-    Computing takes a minute or two for the 1,200 slices that `brain_lesions` has for training, on two cores; a bar shows
-    it. ``medloc features NAME`` does it beforehand. The file is made anew when the data set or this package's code for
-    candidates and features has changed.
+    Computing takes a minute or two for the 1,200 slices that `brain_lesions` has for training, on two cores; a bar
+    shows it. ``medloc features NAME`` does it beforehand. The file is made anew when the data set or this package's
+    code for candidates and features has changed.
 
     Parameters
     ----------

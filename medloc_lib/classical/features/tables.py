@@ -60,8 +60,8 @@ def columns_of(channels: Sequence[str], main: str) -> tuple[str, ...]:
 
     ``CHANNEL/stat_…`` first-order and ``CHANNEL/cm_…`` co-occurrence measures by their IBSI tags, ``CHANNEL/near_…``
     and ``far_…`` the rings around, ``CHANNEL/mirror_…`` the other side of the head; ``suspicion/…`` the same of the
-    suspicion (`scene.suspicion`); ``shape_…``, ``morph_…`` and ``place_…``; ``MAIN/lbp_…`` and ``MAIN/hog_…`` of the main
-    channel; ``from_METHOD``, and ``rank``, the place in the list of candidates from 1.
+    suspicion (`scene.suspicion`); ``shape_…``, ``morph_…`` and ``place_…``; ``MAIN/lbp_…`` and ``MAIN/hog_…`` of the
+    main channel; ``from_METHOD``, and ``rank``, the place in the list of candidates from 1.
     """
     names: list[str] = []
     for name in (*channels, SUSPICION):
@@ -177,7 +177,9 @@ class Table:
             If there is no such column.
         """
         if name not in self.columns:
-            raise InputError(f"there is no feature {name!r}; columns_of names those there are, such as {self.columns[0]!r}")
+            raise InputError(
+                f"there is no feature {name!r}; columns_of names those there are, such as {self.columns[0]!r}"
+            )
         return np.asarray(self.values[:, self.columns.index(name)])
 
 

@@ -19,8 +19,8 @@ GRADIENT_NAMES = tuple(f"hog_{cell}_{k}" for cell in ("ul", "ur", "ll", "lr") fo
 def local_patterns(picture: Array, regions: Regions) -> Floats:
     """Share of each rotation-invariant uniform local binary pattern in each region: (n, 10).
 
-    A pixel's pattern says which of its 8 neighbours are at least as bright as it: 0 to 8 is their number where they hang
-    together, 9 is everything else. The picture is rounded to hundredths first, so that equal pixels are equal.
+    A pixel's pattern says which of its 8 neighbours are at least as bright as it: 0 to 8 is their number where they
+    hang together, 9 is everything else. The picture is rounded to hundredths first, so that equal pixels are equal.
 
     References
     ----------
@@ -38,9 +38,9 @@ def local_patterns(picture: Array, regions: Regions) -> Floats:
 def oriented_gradients(picture: Array, boxes: Ints) -> Floats:
     """Histogram of oriented gradients of each box: 2×2 cells of 9 orientations, one block: (n, 36).
 
-    Gradients are central differences, 0 at the picture's border; a pixel adds its magnitude to the bin of its direction,
-    0° to 180°. The histograms of the cells are normalized together (L2-Hys). They are taken from one integral image per
-    orientation, so that the size of a box costs nothing. The cells of an odd side differ by a pixel.
+    Gradients are central differences, 0 at the picture's border; a pixel adds its magnitude to the bin of its
+    direction, 0° to 180°. The histograms of the cells are normalized together (L2-Hys). They are taken from one
+    integral image per orientation, so that the size of a box costs nothing. The cells of an odd side differ by a pixel.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def oriented_gradients(picture: Array, boxes: Ints) -> Floats:
 
     References
     ----------
-    N. Dalal and B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005. Q. Zhu et al., "Fast human
-    detection using a cascade of histograms of oriented gradients", CVPR 2006.
+    N. Dalal and B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005. Q. Zhu et al., "Fast
+    human detection using a cascade of histograms of oriented gradients", CVPR 2006.
     """
     rows, cols = picture.shape
     values = picture.astype(np.float64)
