@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVC, LinearSVC
 
+from medloc_lib.classical.features.store import kept
 from medloc_lib.classical.features.tables import Described, Table, described, stack
 from medloc_lib.errors import InputError, MedlocWarning
 from medloc_lib.geometry import as_boxes, clip, nms
@@ -58,6 +59,7 @@ class SupervisedLocalizer(Localizer):
     mining : rounds of hard-negative mining; 0 is the first fit alone.
     overlap : IoU over which the less sure of two boxes is dropped.
     candidates : a picture.
+    cached : take the candidates and features of pictures that `features.load` has described from the cache.
     random_state : seed of the misses that are drawn first.
 
     Attributes
@@ -85,6 +87,7 @@ class SupervisedLocalizer(Localizer):
         mining: int = 2,
         overlap: float = 0.1,
         candidates: int = 50,
+        cached: bool = False,
         random_state: int = 0,
     ) -> None:
         self.classifier = classifier
@@ -92,6 +95,7 @@ class SupervisedLocalizer(Localizer):
         self.mining = mining
         self.overlap = overlap
         self.candidates = candidates
+        self.cached = cached
         self.random_state = random_state
 
     def fit(
@@ -153,11 +157,18 @@ class SupervisedLocalizer(Localizer):
         """
         if not hasattr(self, "columns_"):
             raise InputError("this SupervisedLocalizer is not fitted: call fit(samples) first")
-        return [self._one(item) for item in described(samples, n=self.candidates)]
+        return [self._one(item) for item in self._described(samples)]
+
+    def scores(self, values: Array) -> Numbers:
+        """How sure it is that candidates with these features are lesions: float (n,). Probabilities if calibrated."""
+        scores = lesion_scores(self.classifier_, values)
+        if self.calibration_ is not None and len(values):
+            scores = self.calibration_.predict_proba(scores[:, None])[:, 1]
+        return scores
 
     def score(self, samples: Sequence[Sample | Described], y: None = None) -> float:
         """As every localizer's; samples may be described already."""
-        items = described(samples, n=self.candidates)
+        items = self._described(samples)
         truth = [item.sample for item in items]
         return average_precision(*any_class(truth, self.predict(items)), iou=0.3).mean
 
@@ -169,9 +180,7 @@ class SupervisedLocalizer(Localizer):
             )
         if self.classifier_ is None or len(item) == 0:
             return Detections.none()
-        scores = lesion_scores(self.classifier_, item.values)
-        if self.calibration_ is not None:
-            scores = self.calibration_.predict_proba(scores[:, None])[:, 1]
+        scores = self.scores(item.values)
         boxes = item.boxes
         if self.refiner_ is not None:
             boxes = moved(boxes, self.refiner_.predict(item.values), item.sample.spacing)
@@ -185,7 +194,10 @@ class SupervisedLocalizer(Localizer):
         known = [s for s in samples if (s.sample if isinstance(s, Described) else s).boxes is not None]
         if not known:
             raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
-        return described(known, n=self.candidates)
+        return self._described(known)
+
+    def _described(self, samples: Sequence[Sample | Described]) -> list[Described]:
+        return described(samples, n=self.candidates, kept=kept(n=self.candidates) if self.cached else None)
 
     def _calibrate(self, table: Table) -> None:
         hit, miss = taught(table)
@@ -289,22 +301,22 @@ def moved(boxes: Array, by: Array, spacing: Array | Sequence[float]) -> Numbers:
 
 def ridge(alpha: float = 100.0) -> Pipeline:
     """Ridge regression on scaled features."""
-    return make_pipeline(_scaled(), Ridge(alpha))
+    return make_pipeline(scaled(), Ridge(alpha))
 
 
 def logistic(strength: float = 0.01) -> Pipeline:
     """Logistic regression on scaled features; `strength` is scikit-learn's C, the inverse of the penalty."""
-    return make_pipeline(_scaled(), LogisticRegression(C=strength, max_iter=1000))
+    return make_pipeline(scaled(), LogisticRegression(C=strength, max_iter=1000))
 
 
 def linear_svm(strength: float = 0.001) -> Pipeline:
     """Linear support vector machine on scaled features."""
-    return make_pipeline(_scaled(), LinearSVC(C=strength, loss="hinge", max_iter=20000))
+    return make_pipeline(scaled(), LinearSVC(C=strength, loss="hinge", max_iter=20000))
 
 
 def rbf_svm(strength: float = 1.0, gamma: float = 0.002) -> Pipeline:
     """Support vector machine with a Gaussian kernel, exp(-gamma · distance²), on scaled features."""
-    return make_pipeline(_scaled(), SVC(C=strength, gamma=gamma, cache_size=500))
+    return make_pipeline(scaled(), SVC(C=strength, gamma=gamma, cache_size=500))
 
 
 def forest(trees: int = 200, random_state: int = 0) -> RandomForestClassifier:
@@ -333,7 +345,7 @@ def learned(model: Any) -> int:
     return 0
 
 
-def _scaled() -> QuantileTransformer:
+def scaled() -> QuantileTransformer:
     """Each feature by its rank among the training candidates, as a normal deviate: no outlier can shout."""
     return QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=0)
 

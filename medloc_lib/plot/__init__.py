@@ -11,5 +11,6 @@ from __future__ import annotations
 from medloc_lib.plot.curves import froc, leaderboard
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.present import present
+from medloc_lib.plot.spaces import feature_space
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "planes", "present", "show"]
+__all__ = ["compare", "feature_space", "froc", "histogram", "leaderboard", "planes", "present", "show"]

@@ -12,7 +12,8 @@ except ImportError as error:
     raise ImportError("medloc_lib.widgets needs anywidget and ipywidgets: pip install 'medloc[lab]'") from error
 
 from medloc_lib.widgets.explorer import explore
+from medloc_lib.widgets.features import explore_features
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["explore", "view", "view3d"]
+__all__ = ["explore", "explore_features", "view", "view3d"]

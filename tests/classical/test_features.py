@@ -102,7 +102,7 @@ def loops_first_order(values):
     var = sum((v - mean) ** 2 for v in x) / n
     p10, p25, p50, p75, p90 = (percentile(p) for p in (0.1, 0.25, 0.5, 0.75, 0.9))
     inner = [v for v in x if p10 <= v <= p90]
-    robust = sum(inner) / len(inner)
+    robust = sum(inner) / len(inner) if inner else 0  # of two values none lies between the 10th and the 90th percentile
     energy = sum(v * v for v in x)
     return [
         mean,
@@ -117,7 +117,7 @@ def loops_first_order(values):
         p75 - p25,
         x[-1] - x[0],
         sum(abs(v - mean) for v in x) / n,
-        sum(abs(v - robust) for v in inner) / len(inner),
+        sum(abs(v - robust) for v in inner) / max(len(inner), 1),
         sum(abs(v - p50) for v in x) / n,
         sqrt(var) / mean,
         (p75 - p25) / (p75 + p25),

@@ -10,7 +10,7 @@ from medloc_lib.classical.features.firstorder import first_order
 from medloc_lib.classical.features.glcm import cooccurrence, cooccurrence_matrices, grey_levels
 from medloc_lib.classical.features.regions import Regions, from_masks
 from medloc_lib.classical.features.shapes import shape
-from medloc_lib.classical.features.store import load
+from medloc_lib.classical.features.store import kept, load
 from medloc_lib.classical.features.tables import Described, Table, columns_of, describe, described, stack
 from medloc_lib.classical.features.texture import local_patterns, oriented_gradients
 
@@ -26,6 +26,7 @@ __all__ = [
     "first_order",
     "from_masks",
     "grey_levels",
+    "kept",
     "load",
     "local_patterns",
     "oriented_gradients",

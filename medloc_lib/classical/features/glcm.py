@@ -125,7 +125,7 @@ def cooccurrence(matrices: Floats) -> Floats:
     n, levels, _ = matrices.shape
     i = np.arange(1, levels + 1, dtype=np.float64)
     both, apart = np.add.outer(i, i), np.abs(np.subtract.outer(i, i))
-    flat = matrices.reshape(n, -1)
+    flat = matrices.reshape(n, levels * levels)
     k, s = np.arange(levels, dtype=np.float64), np.arange(2, 2 * levels + 1, dtype=np.float64)
     difference = flat @ (apart.reshape(-1, 1) == k)  # share of the pairs whose levels differ by k
     total = flat @ (both.reshape(-1, 1) == s)  # … whose levels add up to s

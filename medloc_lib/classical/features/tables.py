@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from medloc_lib.sample import Sample
 
 Numbers = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Measured = tuple[Numbers, NDArray[np.float32]]
+"""Boxes and features of one picture's candidates."""
 
 SUSPICION = "suspicion"
 LEVELS = 16
@@ -125,16 +128,40 @@ def describe(sample: Sample, *, n: int = 50) -> Described:
     return Described(without_pixels(sample), found.boxes, features(scene, regions, found.methods), columns)
 
 
-def described(items: Iterable[Sample | Described], *, n: int = 50, progress: bool = False) -> list[Described]:
+def described(
+    items: Iterable[Sample | Described],
+    *,
+    n: int = 50,
+    kept: Mapping[bytes, Measured] | None = None,
+    progress: bool = False,
+) -> list[Described]:
     """`describe` of each sample; what is described already stays as it is.
 
     Parameters
     ----------
     n : how many candidates a picture, at most.
+    kept : what is known of some pictures, by their `digest`: what `features.kept` gives.
     progress : show a progress bar.
     """
     bar = tqdm(items, unit="picture", desc="features", disable=not progress)
-    return [item if isinstance(item, Described) else describe(item, n=n) for item in bar]
+    return [item if isinstance(item, Described) else _describe_or_take(item, n, kept or {}) for item in bar]
+
+
+def digest(sample: Sample) -> bytes:
+    """What stands for a picture: a hash of its pixels, channels and spacing, 16 bytes."""
+    image = sample.image
+    made = hashlib.blake2b(
+        repr((sample.channels, sample.spacing, image.shape, image.dtype.str)).encode(), digest_size=16
+    )
+    made.update(np.ascontiguousarray(image).tobytes())
+    return made.digest()
+
+
+def _describe_or_take(sample: Sample, n: int, kept: Mapping[bytes, Measured]) -> Described:
+    if not kept or (known := kept.get(digest(sample))) is None:
+        return describe(sample, n=n)
+    main = "FLAIR" if "FLAIR" in sample.channels else sample.channels[0]
+    return Described(without_pixels(sample), *known, columns_of(sample.channels, main))
 
 
 @dataclass(frozen=True, eq=False)
