@@ -41,6 +41,8 @@ test: setup
 	@$(BIN)/lint-imports
 	@echo "== test: units and doctests"
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not browser" --doctest-modules
+	@echo "== test: candidates and features of lesson 05, once"
+	@$(BIN)/medloc features brain_lesions
 	@echo "== test: every notebook, stored outputs compared"
 	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -60,8 +62,8 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets; do $(BIN)/python benchmarks/$$script.py || exit 1; done
-	@for lesson in start; do \
+	@for script in metrics dicom simulator start features widgets; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for lesson in start supervised; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer $$lesson --json benchmarks/leaderboard.json || exit 1; done
 
 format: setup

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import QuantileTransformer
+from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from medloc_lib.classical.features.store import kept
@@ -31,8 +31,8 @@ Bools = NDArray[np.bool_]
 HIT, MISS = 0.4, 0.2
 """IoU with a truth box from which on a candidate is taught as a lesion, and under which as background."""
 
-NEAR = 0.25
-"""IoU with a truth box from which on a candidate teaches the regression of boxes."""
+LIMIT = 8.0
+"""Deviations at which scaled features are cut: a feature that is constant but for a few can be anything there."""
 
 PER_HIT = 3
 """Misses per hit that the first fit sees, and that each round of mining adds."""
@@ -43,9 +43,9 @@ class SupervisedLocalizer(Localizer):
 
     `fit` proposes candidates and describes them (`features.describe`); those that fit a lesion are hits, those beside
     all lesions misses, and what lies between is left out, as are ignored boxes. The classifier learns from all hits and
-    from the misses that `mine` picks. A ridge regression learns from the candidates near a lesion how far their centre
-    and size are off. `predict` scores every candidate, mends its box, and drops boxes that overlap a surer one. With
-    several classes, a second copy of the classifier, taught with the hits alone, tells which.
+    from the misses that `mine` picks. A ridge regression learns from the hits how far their centre and size are off.
+    `predict` scores every candidate, mends its box, and drops boxes that overlap a surer one. With several classes, a
+    second copy of the classifier, taught with the hits alone, tells which.
 
     With `validation`, the scores become probabilities: a logistic curve is fitted to the scores of its candidates
     (Platt's scaling). That changes no order.
@@ -136,11 +136,8 @@ class SupervisedLocalizer(Localizer):
         self.classifier_ = clone(model).fit(table.values[rows][chosen], hit[rows][chosen])
         labels = table.label[hit]
         self.kinds_ = clone(model).fit(table.values[hit], labels) if len(np.unique(labels)) > 1 else int(labels[0])
-        near = ~table.ignored & (table.overlap >= NEAR)
         if self.alpha is not None:
-            self.refiner_ = ridge(self.alpha).fit(
-                table.values[near], offsets(table.boxes[near], table.truth[near], table.spacing[near])
-            )
+            self.refiner_ = ridge(self.alpha).fit(table.values[hit], offsets(table.boxes[hit], table.truth[hit]))
         if validation is not None:
             self._calibrate(stack(self._looked_at(validation)))
         fitted = (self.classifier_, self.kinds_, self.refiner_)
@@ -183,7 +180,7 @@ class SupervisedLocalizer(Localizer):
         scores = self.scores(item.values)
         boxes = item.boxes
         if self.refiner_ is not None:
-            boxes = moved(boxes, self.refiner_.predict(item.values), item.sample.spacing)
+            boxes = moved(boxes, self.refiner_.predict(item.values))
         boxes = clip(boxes, item.sample.shape)
         kept = nms(boxes, scores, threshold=self.overlap)
         one = isinstance(self.kinds_, int)
@@ -269,34 +266,57 @@ def lesion_scores(classifier: Any, values: Array) -> Numbers:
     return np.asarray(np.log(p / (1 - p)))
 
 
-def offsets(boxes: Array, truth: Array, spacing: Array) -> Numbers:
-    """How far candidates are off, in mm: centre down, centre right, height, width: (n, 4).
+def offsets(boxes: ArrayLike, truth: ArrayLike) -> Numbers:
+    """How far boxes are off, in shares of their own size: centre down, centre right, log of height and width: (n, 4).
+
+    In millimetres a large lesion's offsets would drown a small one's; as shares of the box they are alike, and the
+    logarithm makes "half as high" and "twice as high" equally far.
 
     Parameters
     ----------
-    boxes, truth : (n, 4). spacing : mm, (n, 2) or (2,).
+    boxes, truth : (n, 4), coordinates.
+
+    References
+    ----------
+    R. Girshick et al., CVPR 2014, appendix C.
 
     Examples
     --------
-    >>> offsets([[0, 0, 2, 2]], [[1, 0, 5, 2]], (0.5, 0.5))
-    array([[1., 0., 1., 0.]])
+    >>> offsets([[0, 0, 2, 4]], [[1, 0, 5, 4]]).round(3)
+    array([[1.   , 0.   , 0.693, 0.   ]])
     """
-    (middle, size), (right_middle, right_size) = (_middle_and_size(as_boxes(b)) for b in (boxes, truth))
-    steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), middle.shape)
-    return np.concatenate([(right_middle - middle) * steps, (right_size - size) * steps], axis=1)
+    (middle, size), (right_middle, right_size) = (_middle_and_size(as_boxes(b, ndim=2)) for b in (boxes, truth))
+    return np.concatenate([(right_middle - middle) / size, np.log(right_size / size)], axis=1)
 
 
-def moved(boxes: Array, by: Array, spacing: Array | Sequence[float]) -> Numbers:
-    """Boxes moved and resized by `offsets`; none becomes smaller than a pixel.
+def moved(boxes: ArrayLike, by: ArrayLike) -> Numbers:
+    """Boxes moved and resized by `offsets`, sides by a factor of at most e either way: float64 (n, 4).
 
-    >>> moved([[0, 0, 2, 2]], [[1, 0, 1, 0]], (0.5, 0.5))
-    array([[1., 0., 5., 2.]])
+    >>> moved([[0, 0, 2, 4]], [[1, 0, np.log(2), 0]])
+    array([[1., 0., 5., 4.]])
     """
-    middle, size = _middle_and_size(as_boxes(boxes))
-    steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), middle.shape)
+    middle, size = _middle_and_size(as_boxes(boxes, ndim=2))
     shift = np.asarray(by, dtype=np.float64).reshape(len(middle), 4)
-    middle, size = middle + shift[:, :2] / steps, np.maximum(size + shift[:, 2:] / steps, 1)
+    middle, size = middle + shift[:, :2] * size, size * np.exp(np.clip(shift[:, 2:], -1, 1))
     return np.concatenate([middle - size / 2, middle + size / 2], axis=1)
+
+
+def errors_mm(boxes: ArrayLike, truth: ArrayLike, spacing: ArrayLike) -> Numbers:
+    """How far boxes are off in mm: distance of the centres, and of the sides on average: (n, 2).
+
+    Parameters
+    ----------
+    boxes, truth : (n, 4), coordinates. spacing : mm, (n, 2) or (2,).
+
+    Examples
+    --------
+    >>> errors_mm([[0, 0, 2, 2]], [[1, 0, 5, 2]], (0.5, 0.5))
+    array([[1. , 0.5]])
+    """
+    (middle, size), (right_middle, right_size) = (_middle_and_size(as_boxes(b, ndim=2)) for b in (boxes, truth))
+    steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), middle.shape)
+    away, larger = (right_middle - middle) * steps, np.abs(right_size - size) * steps
+    return np.stack([np.hypot(*away.T), larger.mean(axis=1)], axis=1)
 
 
 def ridge(alpha: float = 100.0) -> Pipeline:
@@ -345,9 +365,21 @@ def learned(model: Any) -> int:
     return 0
 
 
-def scaled() -> QuantileTransformer:
-    """Each feature by its rank among the training candidates, as a normal deviate: no outlier can shout."""
-    return QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=0)
+def scaled() -> Pipeline:
+    """Each feature centred on its median in units of its quartiles, long tails pulled in, then to deviation 1.
+
+    Candidates have outliers by the hundred: areas, energies, contrasts of a single pixel. The inverse hyperbolic sine
+    is a straight line in the middle and a logarithm far out, so that no outlier can shout.
+    """
+    return make_pipeline(RobustScaler(), FunctionTransformer(_pulled_in), StandardScaler(), FunctionTransformer(_cut))
+
+
+def _pulled_in(values: Array) -> Array:
+    return np.arcsinh(values)
+
+
+def _cut(values: Array) -> Array:
+    return np.clip(values, -LIMIT, LIMIT)
 
 
 def _middle_and_size(boxes: Numbers) -> tuple[Numbers, Numbers]:

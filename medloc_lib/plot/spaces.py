@@ -87,8 +87,9 @@ def _points(ax: Axes, space: Space, names: tuple[str, str], color: str, level: f
                 ax.scatter(across[mine], up[mine], s=9, color=TRUTH_COLORS[k], alpha=alpha, label=label, linewidths=0)
         ax.legend(fontsize=8, loc="best", markerscale=2)
     else:
-        pale = np.where(strong, 0.9, 0.12)
-        ax.scatter(across, up, s=9, c=space.scores, cmap="viridis", alpha=pale, linewidths=0)
+        ends = {"cmap": "viridis", "vmin": space.scores.min(), "vmax": space.scores.max()}
+        for part, alpha in ((~strong, 0.12), (strong, 0.9)):
+            ax.scatter(across[part], up[part], s=9, c=space.scores[part], alpha=alpha, linewidths=0, **ends)
     low_x, high_x, low_y, high_y = edges
     share = strong.mean()
     if shares.min() < share < shares.max():
