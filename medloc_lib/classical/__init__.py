@@ -7,12 +7,15 @@ that, with any scikit-learn classifier.
 
 from __future__ import annotations
 
-from medloc_lib.classical.candidates import Candidates, propose, recall
+from medloc_lib.classical.candidates import STRATA, Candidates, propose, recall
 from medloc_lib.classical.features import Described, Table, describe, described, stack
+from medloc_lib.classical.proposals import METHODS
 from medloc_lib.classical.scene import Scene, prepare
 from medloc_lib.classical.supervised import SupervisedLocalizer
 
 __all__ = [
+    "METHODS",
+    "STRATA",
     "Candidates",
     "Described",
     "Scene",

@@ -339,7 +339,7 @@ def rbf_svm(strength: float = 1.0, gamma: float = 0.002) -> Pipeline:
     return make_pipeline(scaled(), SVC(C=strength, gamma=gamma, cache_size=500))
 
 
-def forest(trees: int = 200, random_state: int = 0) -> RandomForestClassifier:
+def forest(trees: int = 100, random_state: int = 0) -> RandomForestClassifier:
     """Random forest; trees need no scaling."""
     return RandomForestClassifier(trees, min_samples_leaf=2, random_state=random_state)
 
