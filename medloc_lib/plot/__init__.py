@@ -11,6 +11,7 @@ from __future__ import annotations
 from medloc_lib.plot.curves import froc, leaderboard
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.present import present
+from medloc_lib.plot.row import row
 from medloc_lib.plot.spaces import feature_space
 
-__all__ = ["compare", "feature_space", "froc", "histogram", "leaderboard", "planes", "present", "show"]
+__all__ = ["compare", "feature_space", "froc", "histogram", "leaderboard", "planes", "present", "row", "show"]

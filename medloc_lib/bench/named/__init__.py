@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import start, supervised
+from medloc_lib.bench.named import enhancement, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
 
-LESSONS: Mapping[str, Mapping[str, Make]] = {"start": start.ROWS, "supervised": supervised.ROWS}
+LESSONS: Mapping[str, Mapping[str, Make]] = {
+    "start": start.ROWS,
+    "enhancement": enhancement.ROWS,
+    "supervised": supervised.ROWS,
+}
 """Lesson -> its rows, in the order of the course."""
 
 
