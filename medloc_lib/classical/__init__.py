@@ -7,7 +7,7 @@ that, with any scikit-learn classifier.
 
 from __future__ import annotations
 
-from medloc_lib.classical.candidates import STRATA, Candidates, propose, recall
+from medloc_lib.classical.candidates import STRATA, Candidates, best_overlaps, propose, recall
 from medloc_lib.classical.features import Described, Table, describe, described, stack
 from medloc_lib.classical.proposals import METHODS
 from medloc_lib.classical.scene import Scene, prepare
@@ -21,6 +21,7 @@ __all__ = [
     "Scene",
     "SupervisedLocalizer",
     "Table",
+    "best_overlaps",
     "describe",
     "described",
     "prepare",
