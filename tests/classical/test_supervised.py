@@ -13,7 +13,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from medloc_lib.classical import SupervisedLocalizer, describe, features, stack, supervised
 from medloc_lib.errors import InputError, MedlocWarning
-from medloc_lib.localizer.check import check_localizer
 from medloc_lib.sample import Sample
 from tests.classical import scenes
 
@@ -111,10 +110,6 @@ def test_refined_boxes_fit_better(items):
             at = supervised.moved(at, localizer.refiner_.predict(table.values[hit]))
         boxes[name] = supervised.errors_mm(at, table.truth[hit], table.spacing[hit]).mean()
     assert boxes["mended"] < boxes["plain"]
-
-
-def test_it_keeps_the_contract():
-    check_localizer(SupervisedLocalizer(mining=1))
 
 
 def test_pictures_and_described_pictures_give_the_same(items):
