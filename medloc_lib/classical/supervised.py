@@ -329,7 +329,7 @@ def logistic(strength: float = 0.01) -> Pipeline:
     return make_pipeline(scaled(), LogisticRegression(C=strength, max_iter=1000))
 
 
-def linear_svm(strength: float = 0.001) -> Pipeline:
+def linear_svm(strength: float = 0.01) -> Pipeline:
     """Linear support vector machine on scaled features."""
     return make_pipeline(scaled(), LinearSVC(C=strength, loss="hinge", max_iter=20000))
 
