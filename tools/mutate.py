@@ -39,6 +39,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.enhancement.restoration:correct_bias": ("input",),
         "medloc_lib.enhancement.measures:cnr": ("zeros",),
     },
+    "05_supervised": {
+        "medloc_lib.classical.candidates:best_overlaps": ("zeros",),
+        "medloc_lib.classical.features.firstorder:first_order": ("zeros",),
+        "medloc_lib.classical.supervised:offsets": ("zeros",),
+        "medloc_lib.classical.supervised:moved": ("input",),
+        "medloc_lib.classical.supervised:lesion_scores": ("shuffled",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

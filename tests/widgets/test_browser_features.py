@@ -51,8 +51,8 @@ def page(lab):
 @pytest.fixture
 def output(lab, page):
     start = HERE["e"]
-    lab.ask(page, f"e.set_trait('threshold', {start.threshold!r}), e.set_trait('selected', {start.selected})")
-    lab.ask(page, "e.set_trait('x', 'component 1'), e.set_trait('y', 'component 2'), e.set_trait('color', 'truth')")
+    lab.ask(page, f"(e.set_trait('threshold', {start.threshold!r}), e.set_trait('selected', {start.selected}))")
+    lab.ask(page, "[e.set_trait(*s) for s in (('x', 'component 1'), ('y', 'component 2'), ('color', 'truth'))]")
     output = page.locator(".jp-Cell").nth(1).locator(".medloc")
     output.scroll_into_view_if_needed()
     shows(output, start.selected)
