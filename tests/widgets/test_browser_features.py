@@ -71,7 +71,7 @@ def place(k, x="component 1", y="component 2"):
     _, (x0, x1, y0, y1) = space.boundary(x, y)
     across = np.clip((space.axis(x)[k] - x0) / (x1 - x0), 0, 1)
     up = np.clip((space.axis(y)[k] - y0) / (y1 - y0), 0, 1)
-    return MARGIN + across * (WIDE - 2 * MARGIN), TALL - MARGIN - up * (TALL - 2 * MARGIN)
+    return float(MARGIN + across * (WIDE - 2 * MARGIN)), float(TALL - MARGIN - up * (TALL - 2 * MARGIN))
 
 
 def lone(least=8.0):
