@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from medloc_lib.classical import SupervisedLocalizer, supervised
 
-_MAKERS: dict[str, Callable[[], object]] = {
+_MAKERS: dict[str, Callable[[], Any]] = {
     "logistic": supervised.logistic,
     "linear_svm": supervised.linear_svm,
     "rbf_svm": supervised.rbf_svm,
@@ -20,8 +21,8 @@ _MAKERS: dict[str, Callable[[], object]] = {
 }
 
 
-def _make(name: str, **options: object) -> SupervisedLocalizer:
-    return SupervisedLocalizer(_MAKERS[name](), cached=True, **options)  # type: ignore[arg-type]
+def _make(name: str) -> SupervisedLocalizer:
+    return SupervisedLocalizer(_MAKERS[name](), cached=True)
 
 
 ROWS = {name: partial(_make, name) for name in _MAKERS}
