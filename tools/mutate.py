@@ -46,6 +46,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.segmentation.cooccurrence:cooccurrence": ("zeros",),
         "medloc_lib.segmentation.strokes:PixelClassifier.predict": ("zeros",),
     },
+    "05_supervised": {
+        "medloc_lib.classical.candidates:best_overlaps": ("zeros",),
+        "medloc_lib.classical.features.firstorder:first_order": ("zeros",),
+        "medloc_lib.classical.supervised:offsets": ("zeros",),
+        "medloc_lib.classical.supervised:moved": ("input",),
+        "medloc_lib.classical.supervised:lesion_scores": ("shuffled",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

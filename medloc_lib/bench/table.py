@@ -236,7 +236,7 @@ def _merged(rows: Sequence[Row], kept: Sequence[Row]) -> list[Row]:
             name for name in earlier if (row.data, name) not in new or (key not in new and (row.data, name) in same)
         ]
         fresh = row.better_than if key in new else ()
-        merged.append(dataclasses.replace(row, better_than=(*fresh, *stand)))
+        merged.append(dataclasses.replace(row, better_than=tuple(dict.fromkeys((*fresh, *stand)))))
     return merged
 
 

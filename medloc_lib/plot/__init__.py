@@ -13,5 +13,6 @@ from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.present import present
 from medloc_lib.plot.row import row
+from medloc_lib.plot.spaces import feature_space
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "marked", "planes", "present", "row", "show"]
+__all__ = ["compare", "feature_space", "froc", "histogram", "leaderboard", "marked", "planes", "present", "row", "show"]

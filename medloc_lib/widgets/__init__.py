@@ -12,8 +12,9 @@ except ImportError as error:
     raise ImportError("medloc_lib.widgets needs anywidget and ipywidgets: pip install 'medloc[lab]'") from error
 
 from medloc_lib.widgets.explorer import explore
+from medloc_lib.widgets.features import explore_features
 from medloc_lib.widgets.marker import mark
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["explore", "mark", "view", "view3d"]
+__all__ = ["explore", "explore_features", "mark", "view", "view3d"]

@@ -116,10 +116,42 @@ SEGMENTATION = {
     ),
 }
 
+SUPERVISED = {
+    "loss_gradient": (
+        (
+            "def loss_gradient(weights, x, lesion):\n"
+            "    p = 1 / (1 + np.exp(-x @ weights))\n"
+            "    return x.T @ (p - lesion)",
+            "the loss is a mean",
+        ),
+        (
+            "def loss_gradient(weights, x, lesion):\n    return x.T @ (x @ weights - lesion + 0.5) / len(x)",
+            "A tiny step in each weight",
+        ),
+    ),
+    "refined": (
+        (
+            "def refined(box, offset):\n"
+            "    middle, size = (np.array(box[:2]) + box[2:]) / 2, np.subtract(box[2:], box[:2])\n"
+            "    middle, size = middle + np.array(offset[:2]), size * np.exp(offset[2:])\n"
+            "    return np.concatenate([middle - size / 2, middle + size / 2])",
+            "Shares of the box's own height",
+        ),
+        (
+            "def refined(box, offset):\n"
+            "    start, size = np.array(box[:2]), np.subtract(box[2:], box[:2])\n"
+            "    start, size = start + np.array(offset[:2]) * size, size * np.exp(offset[2:])\n"
+            "    return np.concatenate([start, start + size])",
+            "about the same centre",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
     "02_enhancement": ENHANCEMENT,
     "04_segmentation": SEGMENTATION,
+    "05_supervised": SUPERVISED,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

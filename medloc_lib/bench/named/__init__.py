@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import enhancement, segmentation, start
+from medloc_lib.bench.named import enhancement, segmentation, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -18,6 +18,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "start": start.ROWS,
     "enhancement": enhancement.ROWS,
     "segmentation": segmentation.ROWS,
+    "supervised": supervised.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 
