@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard
+from medloc_lib.plot.curves import froc, leaderboard, learning
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.present import present
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "planes", "present", "show"]
+__all__ = ["compare", "froc", "histogram", "leaderboard", "learning", "planes", "present", "show"]
