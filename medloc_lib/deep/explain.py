@@ -6,6 +6,7 @@ The class activation map is ours, as the lesson shows it; Grad-CAM and occlusion
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ def grad_cam(net: nn.Module, pictures: Tensor, *, layer: str = "features") -> Te
     from monai.visualize.class_activation_maps import GradCAM
 
     explainer: Any = GradCAM(nn_module=copy.deepcopy(net), target_layers=layer)  # it leaves hooks in what it is given
-    with torch.enable_grad():
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MONAI's hooks: the gradient of the picture itself is not asked for
         maps: Tensor = explainer.compute_map(pictures, class_idx=0)
     return maps[:, 0].detach()
 
@@ -90,7 +92,8 @@ def occlusion(net: nn.Module, picture: Tensor, *, side: int = 32, overlap: float
     explainer: Any = OcclusionSensitivity(
         nn_module=net, mask_size=side, n_batch=32, verbose=False, mode="mean_img", overlap=overlap, activate=_as_it_is
     )
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how MONAI indexes tensors
         hidden, _ = explainer(picture[None])
         return torch.as_tensor(net(picture[None])[0, 0] - hidden[0, 0]).clamp(min=0)
 

@@ -85,11 +85,10 @@ class ConvBlock(nn.Sequential):
     ----------
     ndim : spatial axes.
     before, after : number of feature maps.
-    stride : 1, 2 or 4; a stride of s makes the picture s times smaller, with a kernel of 2 s.
+    kernel, stride : of the convolution; the picture becomes `stride` times smaller.
     """
 
-    def __init__(self, ndim: int, before: int, after: int, *, stride: int = 1) -> None:
-        kernel = 3 if stride == 1 else 2 * stride
+    def __init__(self, ndim: int, before: int, after: int, *, kernel: int = 3, stride: int = 1) -> None:
         conv = CONV[ndim](before, after, kernel, stride=stride, padding=(kernel - 1) // 2, bias=False)
         super().__init__(conv, NORM[ndim](after), nn.ReLU())
 
@@ -141,9 +140,10 @@ class HeatmapNet(nn.Module):
         if stride not in (1, 2, 4):
             raise InputError(f"stride must be 1, 2 or 4; got {stride}")
         before = (channels, *widths[:-1])
+        stem = ConvBlock(ndim, channels, widths[0], kernel=3 if stride == 1 else 2 * stride, stride=stride)
         self.down = nn.ModuleList(
             nn.Sequential(
-                ConvBlock(ndim, before[i], width, stride=2 if i else stride),
+                ConvBlock(ndim, before[i], width, stride=2) if i else stem,
                 *(Residual(ndim, width) for _ in range(2 if i > 1 else 1)),
             )
             for i, width in enumerate(widths)

@@ -299,5 +299,5 @@ def _explained(settings: Settings) -> Iterator[None]:
             raise
         raise TrainingError(
             f"memory ran out with a batch of {settings.batch}: lower batch (say to {max(1, settings.batch // 2)}), "
-            f"then the size of the pictures (crop, scale) or the network's widths. {str(error).splitlines()[0]}"
+            f"then the size of the pictures (crop, scale) or the network's widths. {str(error)[:200]}"
         ) from error

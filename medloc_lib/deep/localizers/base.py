@@ -28,6 +28,9 @@ from medloc_lib.sample import Detections, Sample
 AT_ONCE = 16
 """Pictures that are read, and answered, together."""
 
+SMALLEST = 8
+"""Pixels along each axis that a picture must have."""
+
 MOST_PIXELS = 2**22
 """Pixels or voxels that a network is given at once, so that its memory is bounded: 2048×2048, or 161×161×161."""
 
@@ -53,7 +56,12 @@ class NetLocalizer(Localizer):
     seed: int
     device: str
     precision: str
-    metric: ClassVar[str] = "AP 0.3"
+    metric: ClassVar[str] = "AP"
+    """What the score on the validation samples is called by which the best epoch is chosen."""
+    iou: ClassVar[float] = 0.3
+    """From which overlap on that score counts a hit."""
+    tells_classes: ClassVar[bool] = False
+    """Whether that score tells classes apart."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Attributes beside the network that `fit` learns and a saved model must hold; plain numbers."""
     fixed: ClassVar[Mapping[str, Any]] = {}
@@ -165,15 +173,21 @@ class NetLocalizer(Localizer):
         for sample in samples:
             if sample.ndim != self.ndim_:
                 raise InputError(f"it was fitted on {self.ndim_}-D samples; {sample.id!r} is {sample.ndim}-D")
+            if min(tensors.scaled(sample.shape, self.scale)) < SMALLEST:
+                raise InputError(
+                    f"the network needs {SMALLEST} pixels along each axis; {sample.id!r} is {sample.shape}"
+                )
         return tensors.pictures(samples, self.channels_, scale=self.scale)
 
     def _validation(self, samples: Sequence[Sample]) -> Any:
-        """Network -> AP at IoU 0.3 of *where*, on samples whose pixels are made ready once."""
+        """Network -> AP on samples whose pixels are made ready once; of each class, where it tells them."""
         pictures, shapes = self._pictures(samples), [s.shape for s in samples]
         truth = [without_pixels(sample) for sample in samples]
 
         def score(net: nn.Module) -> float:
-            return average_precision(*any_class(truth, self._answer(net, pictures, shapes)), iou=0.3).mean
+            found = self._answer(net, pictures, shapes)
+            pair = (truth, found) if self.tells_classes else any_class(truth, found)
+            return average_precision(*pair, iou=self.iou).mean
 
         return score
 

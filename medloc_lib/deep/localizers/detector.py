@@ -51,6 +51,7 @@ class HeatmapLocalizer(NetLocalizer):
     X. Zhou, D. Wang and P. Krähenbühl, "Objects as points", arXiv:1904.07850 (2019).
     """
 
+    tells_classes = True
     fixed: ClassVar[Mapping[str, Any]] = {"clip": 5.0}
 
     def __init__(

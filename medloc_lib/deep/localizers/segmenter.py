@@ -46,6 +46,7 @@ class UnetLocalizer(NetLocalizer):
     2016 (Dice loss).
     """
 
+    tells_classes = True
     fixed: ClassVar[Mapping[str, Any]] = {"clip": 5.0}
 
     def __init__(
