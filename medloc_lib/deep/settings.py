@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
+from medloc_lib.deep.memory import keep_freed_memory
 from medloc_lib.errors import InputError, MedlocError
 
 
@@ -135,7 +136,7 @@ Watch = Callable[[Progress], bool | None]
 
 
 def fabric_for(settings: Settings) -> Fabric:
-    """Fabric on the device of the settings, with their precision.
+    """Fabric on the device of the settings, with their precision; on the CPU with memory that is kept.
 
     Raises
     ------
@@ -152,6 +153,8 @@ def fabric_for(settings: Settings) -> Fabric:
     if precision == "auto":
         mixed = "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "16-mixed"
         precision = mixed if device == "cuda" else "32-true"
+    if device == "cpu":
+        keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=settings.devices, precision=precision)
     if settings.devices > 1:
         fabric.launch()

@@ -190,8 +190,13 @@ def probabilities(net: nn.Module, pictures: Sequence[Tensor]) -> NDArray[np.floa
 
 
 def _boxes(heat: Tensor, sure: float, share: float) -> Detections:
-    """The map's boxes; the hottest has the picture's probability as its score, the others their part of it."""
+    """The map's boxes; the hottest has the picture's probability as its score, the others their part of it.
+
+    A map without a positive value says nothing about where: the box is the whole picture.
+    """
     activation = heat.numpy()
     boxes, height = explain.map_to_boxes(activation, share=share)
+    if len(boxes) == 0:
+        boxes, height = np.array([[0, 0, *activation.shape]]), np.ones(1)
     order = np.argsort(-height, kind="stable")[:MOST]
-    return Detections(boxes[order], sure * height[order] / height.max(initial=1e-12), heatmap=activation)
+    return Detections(boxes[order], sure * height[order] / height.max(), heatmap=activation)
