@@ -32,6 +32,20 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.geometry.space:boxes_to_mm": ("zeros", "shuffled"),
         "medloc_lib.data.samples:mni152": ("zeros",),
     },
+    "08_cnn": {
+        "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
+        "medloc_lib.deep.explain:grad_cam": ("shuffled",),
+        "medloc_lib.deep.explain:occlusion": ("zeros",),
+        "medloc_lib.metrics.classification:balanced_accuracy": ("zeros",),
+        "medloc_lib.deep.nets:count": ("zeros",),
+    },
+    "09_detector": {
+        "medloc_lib.deep.heatmap:target": ("zeros",),
+        "medloc_lib.deep.heatmap:decode": ("shuffled",),
+        "medloc_lib.deep.heatmap:focal_loss": ("zeros",),
+        "medloc_lib.deep.heatmap:giou": ("zeros",),
+        "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

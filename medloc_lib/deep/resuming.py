@@ -18,7 +18,7 @@ from medloc_lib.errors import InputError
 
 NAME = "checkpoint.safetensors"
 
-FREE = ("device", "devices", "precision", "compile", "on_device")
+FREE = ("device", "devices", "precision", "compile", "channels_last", "on_device")
 """Settings that may differ where a run goes on."""
 
 

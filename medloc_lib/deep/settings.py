@@ -39,6 +39,7 @@ class Settings:
     precision : "auto" ("bf16-mixed" or "16-mixed" on a GPU, "32-true" elsewhere), or what Fabric takes.
     compile : whether `torch.compile` is used; None: on a GPU if there are 500 steps or more, as compiling takes a
         minute.
+    channels_last : whether the channels of a pixel lie beside each other in memory, which convolutions like.
     on_device : whether all data lie on the device; None: where they fit.
     """
 
@@ -56,6 +57,7 @@ class Settings:
     devices: int = 1
     precision: str = "auto"
     compile: bool | None = None
+    channels_last: bool = True
     on_device: bool | None = None
 
     def __post_init__(self) -> None:

@@ -86,7 +86,8 @@ def train(
     >>> [round(p.item(), 1) for p in model.parameters()], history.stopped
     ([3.0, 1.0], False)
     """
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True), _explained(settings):
+    tuned = torch.backends.cudnn.flags(enabled=True, benchmark=True)
+    with torch.random.fork_rng(), tuned, _explained(settings):
         return _Run(model, data, loss, settings, augment, validate, metric, watch, folder).to_the_end()
 
 
@@ -113,8 +114,9 @@ class _Run:
             raise InputError(f"a batch of {self.batch} cannot be shared evenly by {self.fabric.world_size} devices")
         self.per_epoch = len(self.data) // self.batch
         self.steps = self.per_epoch * settings.epochs
-        for layout in {LAYOUTS[t.ndim] for t in self.data.tensors.values() if _is_picture(t)}:
-            self.model.to(memory_format=layout)  # type: ignore[call-overload]
+        self.layouts = LAYOUTS if settings.channels_last else {}
+        for ndim in {t.ndim for t in self.data.tensors.values() if _is_picture(t)} & self.layouts.keys():
+            self.model.to(memory_format=self.layouts[ndim])  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).requires_grad_(False).to(device) if settings.ema else self.model
         fused = device.type in ("cpu", "cuda") and settings.clip is None
         self.optimizer = torch.optim.AdamW(
@@ -123,6 +125,8 @@ class _Run:
         compiles = device.type == "cuda" and self.steps >= 500 if settings.compile is None else settings.compile
         net: Any = torch.compile(self.model) if compiles else self.model
         self.net, self.stepper = self.fabric.setup(net, self.optimizer)
+        pairs = list(zip(_weights(self.average).values(), _weights(self.model).values(), strict=True))
+        self.floats, self.counts = ([p for p in pairs if p[0].is_floating_point() == kind] for kind in (True, False))
         self.feed = Feed(self.data, device, on_device=settings.on_device)
         self.generator = Generator(device)
         self.state = resuming.State(step=0, history=[], best=None, kept={})
@@ -190,7 +194,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate_at(step, self.steps)
         self.stepper.zero_grad()
-        parts = self.loss(self.net, {name: _laid_out(tensor) for name, tensor in batch.items()})
+        parts = self.loss(self.net, {name: self._laid_out(tensor) for name, tensor in batch.items()})
         self.fabric.backward(torch.stack(list(parts.values())).sum())
         if settings.clip is not None:
             self.fabric.clip_gradients(self.net, self.stepper, max_norm=settings.clip, error_if_nonfinite=False)
@@ -200,15 +204,19 @@ class _Run:
             self._follow()
         return {name: part.detach() for name, part in parts.items()}
 
+    def _laid_out(self, tensor: Tensor) -> Tensor:
+        """Pictures in single precision, channels last; the rest as it is."""
+        if not _is_picture(tensor):
+            return tensor
+        return tensor.float().contiguous(memory_format=self.layouts.get(tensor.ndim, torch.contiguous_format))
+
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the average towards the weights; fast at first, as it has little to remember yet."""
         share = 1 - min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
-        for into, now in zip(_weights(self.average).values(), _weights(self.model).values(), strict=True):
-            if into.is_floating_point():
-                into.lerp_(now, share)
-            else:
-                into.copy_(now)
+        torch._foreach_lerp_([into for into, _ in self.floats], [now for _, now in self.floats], share)  # all at once
+        for into, now in self.counts:
+            into.copy_(now)
 
     def _finite(self, index: Tensor, parts: Mapping[str, Tensor]) -> dict[str, float]:
         values = {name: float(part) for name, part in parts.items()}
@@ -281,11 +289,6 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
 
 def _is_picture(tensor: Tensor) -> bool:
     return tensor.ndim in LAYOUTS and tensor.is_floating_point()
-
-
-def _laid_out(tensor: Tensor) -> Tensor:
-    """Pictures in single precision, channels last; the rest as it is."""
-    return tensor.float().contiguous(memory_format=LAYOUTS[tensor.ndim]) if _is_picture(tensor) else tensor
 
 
 @contextmanager

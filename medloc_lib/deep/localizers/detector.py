@@ -172,8 +172,8 @@ def tiles(
 
     Examples
     --------
-    >>> [(outer, inner) for outer, inner in tiles((10,), most=6, margin=1, step=1)]
-    [((slice(0, 5, None),), (slice(0, 4, None),)), ((slice(3, 9, None),), (slice(4, 8, None),)), ...
+    >>> [(outer[0].indices(10), inner[0].indices(10)) for outer, inner in tiles((10,), most=6, margin=1, step=1)]
+    [((0, 5, 1), (0, 4, 1)), ((3, 9, 1), (4, 8, 1)), ((7, 10, 1), (8, 10, 1))]
     """
     if math.prod(shape) <= most:
         whole = tuple(slice(0, n) for n in shape)
