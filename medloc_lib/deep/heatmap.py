@@ -60,9 +60,9 @@ def target(
     >>> boxes = torch.tensor([[[2.0, 2, 4, 6]]])
     >>> made = target(boxes, torch.tensor([[0]]), torch.tensor([[False]]), classes=1, cells=(3, 4), stride=2)
     >>> made.heat[0, 0].round(decimals=2)
-    tensor([[0.0000, 0.0200, 0.0400, 0.0200],
-            [0.0800, 0.3800, 1.0000, 0.3800],
-            [0.0000, 0.0200, 0.0400, 0.0200]])
+    tensor([[0.0000, 0.0000, 0.0400, 0.0000],
+            [0.0000, 0.0400, 1.0000, 0.0400],
+            [0.0000, 0.0000, 0.0400, 0.0000]])
     """
     n, most, sides = boxes.shape
     ndim = sides // 2

@@ -53,9 +53,17 @@ class TextbookCNN(nn.Module):
 class PooledCNN(nn.Module):
     """The same depth and features, with batch normalization, and a global pooling in place of the dense layer.
 
-    The average of each of the 128 feature maps over the picture goes through one linear layer (M. Lin, Q. Chen and S.
-    Yan, "Network in network", ICLR 2014; S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015). It takes pictures
-    of any size.
+    One linear layer makes of the 128 features of each place p how much that place speaks for a disease, M(p); the logit
+    is their soft maximum, (1 / r) ln mean_p exp(r M(p)), plus a bias. With sharpness r going to 0 that is the average
+    of the map, which is the same as a linear layer on the average of each feature map; there a lesion of a few pixels
+    drowns in the thousands of others. (M. Lin, Q. Chen and S. Yan, "Network in network", ICLR 2014; P. O. Pinheiro and
+    R. Collobert, "From image-level to pixel-level labeling with convolutional networks", CVPR 2015, equation 4; S.
+    Ioffe and C. Szegedy, "Batch normalization", ICML 2015.) It takes pictures of any size.
+
+    Parameters
+    ----------
+    channels : of the pictures.
+    sharpness : r; 0 for the average.
 
     Examples
     --------
@@ -64,8 +72,9 @@ class PooledCNN(nn.Module):
     (torch.Size([2, 1]), 93601)
     """
 
-    def __init__(self, channels: int = 3) -> None:
+    def __init__(self, channels: int = 3, *, sharpness: float = 4.0) -> None:
         super().__init__()
+        self.sharpness = sharpness
         self.features = nn.Sequential(
             *(ConvBlock(2, channels, 32), nn.MaxPool2d(2)),
             *(ConvBlock(2, 32, 64), nn.MaxPool2d(2)),
@@ -74,8 +83,10 @@ class PooledCNN(nn.Module):
         self.fc = nn.Linear(128, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.fc(self.features(x).mean((-2, -1)))
-        return logits
+        evidence = functional.linear(self.features(x).movedim(1, -1), self.fc.weight).flatten(1).float()
+        r = self.sharpness
+        soft = (torch.logsumexp(r * evidence, 1) - math.log(evidence.shape[1])) / r if r else evidence.mean(1)
+        return soft[:, None] + self.fc.bias
 
 
 class ConvBlock(nn.Sequential):

@@ -166,7 +166,8 @@ class _Run:
         record = Epoch(epoch + 1, sum(parts.values()), parts, score, rate, time.perf_counter() - self.began)
         state = self.state
         state.history.append(record)
-        if score is not None and (state.best is None or score > (state.best.score or 0.0)):
+        best = None if state.best is None else state.best.score
+        if score is not None and (best is None or score > best):
             state.best, state.kept = record, {name: weight.clone() for name, weight in _weights(self.average).items()}
         if not stopped:
             self._save()
@@ -297,8 +298,8 @@ def _explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        lacks = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-        if not lacks:
+        said = str(error).lower()
+        if not isinstance(error, MemoryError) and "out of memory" not in said and "can't allocate memory" not in said:
             raise
         raise TrainingError(
             f"memory ran out with a batch of {settings.batch}: lower batch (say to {max(1, settings.batch // 2)}), "
