@@ -1,4 +1,4 @@
-# make lab: JupyterLab on the first lesson.  make test: everything that CI checks.  Both set themselves up.
+# make lab: JupyterLab on the first lesson.  make test: what CI checks, but for make mutate.  Both set themselves up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

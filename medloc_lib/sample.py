@@ -114,8 +114,9 @@ class Sample:
             "mask": None if mask is None else _read_only(mask),
             "layers": {name: _read_only(layer) for name, layer in layers.items()},
             "affine": None if affine is None else _read_only(affine),
-            "id": str(self.id),
-            "group": str(self.group),
+            "id": _text(self.id),
+            "group": _text(self.group),
+            "report": None if self.report is None else _text(self.report),
             **self._checked_boxes(shape),
         }
         for name, value in values.items():
@@ -195,7 +196,7 @@ class Sample:
         size = "×".join(map(str, self.shape))
         mm = "×".join(f"{x:.3g}" for x in self.spacing)
         head = f"Sample {self.id!r}: image {size} {self.image.dtype}, {mm} mm, channels {', '.join(self.channels)}"
-        return f"{head}; {_count(self.boxes, self.labels, self.classes)}"
+        return _one_line(f"{head}; {_count(self.boxes, self.labels, self.classes)}")
 
     def _repr_html_(self) -> str:
         """Thumbnail of the first channel (or of red, green and blue) with the facts beside it; all text escaped."""
@@ -304,7 +305,12 @@ def _finite(array: Any, name: str) -> Array:
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
     if isinstance(names, str):
         raise InputError(f"{what} must be a sequence of names, such as ({names!r},); got the text {names!r}")
-    return tuple(str(name) for name in names)
+    return tuple(_text(name) for name in names)
+
+
+def _text(value: Any) -> str:
+    """Text that can be stored and sent: names of files need not be Unicode, and what is not becomes its escape."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _label_map(mask: Any) -> Array:
@@ -328,6 +334,11 @@ def _count(boxes: Array | None, labels: Array | None, classes: Sequence[str]) ->
     names = [classes[v] if classes else f"label {v}" for v in values]
     text = ", ".join(f"{n} {name}" for n, name in zip(counts, names, strict=True))
     return f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}: {text}"
+
+
+def _one_line(text: str) -> str:
+    """Text from data as one line for a terminal: what cannot be printed, such as a line break, as its escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _thumbnail(image: Array) -> str:

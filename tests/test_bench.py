@@ -98,6 +98,10 @@ def hostile():
         def fit(self, samples, y=None, *, validation=None):
             pass
 
+    class NoNumber(Localizer):
+        def predict(self, samples):
+            return [Detections([[0, 0, 1, math.nan]]) for _ in samples]
+
     class WrongAnswer(Localizer):
         def predict(self, samples):
             return [Detections.none()]
@@ -110,7 +114,8 @@ def hostile():
         def __reduce_ex__(self, protocol):
             raise TypeError("holds a lock")
 
-    return [Raises(), Crashes(), Killed(), Exits(), GivesNothingBack(), WrongAnswer(), UnknownClass(), Unpicklable()]
+    answers = [NoNumber(), WrongAnswer(), UnknownClass()]
+    return [Raises(), Crashes(), Killed(), Exits(), GivesNothingBack(), *answers, Unpicklable()]
 
 
 @pytest.fixture
@@ -157,6 +162,8 @@ def test_failures_are_their_rows_reason_and_the_others_stand(board):
     reasons = {row.name: row.reason for row in board}
     assert reasons["threshold"] == reasons["mean_box"] == ""
     assert re.match(r"predict: ZeroDivisionError: division by zero \(test_bench.py, line \d+\)", reasons["Raises"])
+    # What the kit or a package refuses is said with the line of the user's own that called it.
+    assert re.match(r"predict: InputError: boxes must be finite; .* \(test_bench.py, line \d+\)", reasons["NoNumber"])
     assert reasons["Crashes"] == "fit: its process crashed (SIGSEGV)"
     assert "was killed (SIGKILL), most likely for want of memory" in reasons["Killed"]
     assert reasons["Exits"].startswith("fit: SystemExit: 3")
@@ -227,8 +234,11 @@ def test_memory_and_time_are_the_rows_own():
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_cheat_scores_no_better_than_chance():
+def test_a_cheat_scores_no_better_than_chance(tmp_path, monkeypatch):
     """It looks for the truth in every field, in every object and frame of its process, and on disk beside its job."""
+    # A folder for temporary files of its own, lest it reads what other benches on this machine have left in theirs.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
 
     class Cheat(Localizer):
         def _truth(self, sample):
@@ -446,6 +456,19 @@ def test_bad_arguments(localizers, test, message):
         leaderboard(localizers, TRAIN, test)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, math.nan])
+def test_no_time_at_all_is_refused(seconds):
+    with pytest.raises(InputError, match="timeout must be over 0"):
+        leaderboard([MeanBoxLocalizer()], TRAIN, TEST, timeout=seconds)
+
+
+def test_where_nothing_can_be_found_the_table_says_so():
+    healthy = [s.replace(boxes=[], mask=None) for s in TEST]
+    row = evaluate(MeanBoxLocalizer(), TRAIN, healthy)
+    assert math.isnan(row.scores["ap_0.3"].value)
+    assert "Note: the test images have no box to find" in str(Leaderboard((row,)))
+
+
 # The table in every form
 
 
@@ -477,7 +500,7 @@ def test_json_holds_all_figures_and_nothing_of_the_machine(board, tmp_path):
     path = tmp_path / "board.json"
     board.to_json(path)
     text = path.read_text(encoding="utf-8")
-    assert "NaN" not in text
+    json.loads(text, parse_constant=pytest.fail)  # no NaN, which is no JSON
     assert str(tmp_path) not in text
     assert "Traceback" not in text
     for before, after in zip(
@@ -517,6 +540,9 @@ def test_json_holds_all_figures_and_nothing_of_the_machine(board, tmp_path):
         '{"format": ' + "9" * 5000 + "}",
         json.dumps({"format": 1, "rows": [{**row_dict(), "images": float("inf")}]}),
         json.dumps({"format": 1, "rows": [{**row_dict(), "fit_seconds": 10**400}]}),
+        json.dumps({"format": 1, "rows": [{**row_dict(), "parameters": 10**400}]}),
+        json.dumps({"format": 1, "rows": [{**row_dict(), "groups": -1}]}),
+        json.dumps({"format": 1, "rows": [{**row_dict(), "scores": {"ap_0.3": {"value": 7, "low": 0, "high": 1}}}]}),
         json.dumps({"format": 1, "rows": [{**row_dict(), "fit_seconds": float("nan")}]}),
         json.dumps(
             {
@@ -579,6 +605,7 @@ def test_text_that_is_no_unicode_can_be_written(tmp_path):
     assert read_leaderboard(tmp_path / "board.json").rows[0].name == "a\udcff"
     board.to_html(tmp_path / "board.html")
     assert "a\\udcff" in (tmp_path / "board.html").read_text(encoding="utf-8")
+    assert "a\\udcff" in board._repr_html_().encode().decode()
 
 
 @pytest.mark.usefixtures("quick")

@@ -88,6 +88,7 @@ def test_version_and_help(medloc):
     [
         (["data", "info", "nope"], "there is no data set 'nope'"),
         (["data", "path", "mni152"], "built in"),
+        (["view", "x", "--first", "0"], "greater than or equal to 1. `medloc view --help` shows what there is."),
         (["view", "nowhere.dcm"], "nowhere.dcm: there is no such file or folder"),
         (["bench", "--dataset", "nope", "--localizer", "threshold"], "neither a folder nor a data set"),
         (["bench", "--dataset", "mni152", "--localizer", "nope"], "there is no localizer 'nope'"),
@@ -121,7 +122,7 @@ def test_debug_shows_the_trace(medloc, words):
 
 def test_a_fault_of_ours_is_one_line_too(medloc, monkeypatch):
     def broken():
-        raise RuntimeError("boom")
+        raise RuntimeError("boom\n")
 
     monkeypatch.setattr(registry, "names", broken)
     code, _, err = medloc("data", "list")

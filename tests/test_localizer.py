@@ -112,6 +112,20 @@ def test_pipeline_predicts_as_its_parts_do():
     assert pipe.score(test) > 0.9
 
 
+def test_pipeline_takes_one_that_learns_nothing_and_one_that_has_not_yet_is_told():
+    class Nothing(Localizer):
+        def fit(self, samples, y=None, *, validation=None):
+            return self
+
+        def predict(self, samples):
+            return [Detections.none() for _ in samples]
+
+    test = pictures()
+    assert len(Pipeline([("pre", Preprocess(halved)), ("loc", Nothing())]).fit(test).predict(test)) == len(test)
+    with pytest.raises(InputError, match=r"not fitted: call fit\(samples\) first"):
+        Pipeline([("pre", Preprocess(halved)), ("loc", ThresholdLocalizer())]).predict(test)
+
+
 def test_pipeline_step_matters():
     """Inverted, bright blocks are dark: the same localizer must miss them, and its dark twin must not."""
     train = pictures(12)
@@ -451,6 +465,11 @@ class EmptiesList(Fine):
         return self
 
 
+class Leaves(Fine):
+    def predict(self, samples):
+        raise SystemExit(3)
+
+
 class OwnScore(Fine):
     def score(self, samples, y=None):
         return 101.0
@@ -477,6 +496,7 @@ class OwnScore(Fine):
         (HoldsALock, "a pickled copy raised"),
         (WritesPixels, "read-only"),
         (EmptiesList, "fit changes the samples"),
+        (Leaves, "predict raised SystemExit: 3"),
         (OwnScore, "score must be a number from 0 to 1; got 101"),
     ],
 )

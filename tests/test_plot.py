@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -131,6 +132,29 @@ def test_histogram_counts_every_pixel_and_cuts_off_only_the_fullest_bin():
     ax = plot.histogram(values, ax=axes(), bins=101, window=(10, 20))
     assert ax.get_ylim()[1] == pytest.approx(1.5)
     assert [line.get_xdata()[0] for line in ax.lines] == [10, 20]
+
+
+@pytest.mark.parametrize("cols", [1, 2, 3])
+def test_histogram_of_a_narrow_picture(cols):
+    ax = plot.histogram(np.eye(5)[:, :cols], ax=axes(), bins=2)
+    assert [round(p.get_data().values[1] ** 2) for p in ax.patches] == [cols]
+
+
+def test_rows_of_different_lengths_are_no_picture():
+    with pytest.raises(InputError, match="a picture must be an array of numbers"):
+        plot.show([[1, 2], [3]])
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are():
+    """Matplotlib takes what stands between two of them for a formula, and stops at one that it cannot read."""
+    name = r"$\frac{$"
+    sample = Sample(np.eye(9)[None], boxes=[[0, 0, 4, 4]], classes=(name,), id=name)
+    figure = Figure()
+    grid = list(figure.subplots(2, 3).ravel())
+    plot.compare(sample, Detections([[0, 0, 4, 4]]), axes=grid[:4], title=name)
+    plot.froc({name: froc([sample], [Detections([[0, 0, 4, 4]])])}, ax=grid[4])
+    plot.leaderboard({name: Interval(0.5, 0.4, 0.6)}, ax=grid[5])
+    figure.savefig(io.BytesIO())
 
 
 def test_froc_reads_the_curve_where_the_score_is_read():

@@ -9,12 +9,14 @@ import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from medloc_lib.localizer import check_localizer
 from tools import setup_env
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,6 +106,15 @@ def test_the_wheel_works_outside_the_checkout(tmp_path):
     assert where.startswith(str(site))
     assert channels == "('R', 'G', 'B')"
     assert "MIT" in licence
+
+
+def test_the_class_of_the_readme_keeps_the_contract_in_fifteen_lines():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import numpy.*?)```", readme, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) == 15
+    made: dict[str, Any] = {}
+    exec(code, made)
+    check_localizer(made["Brightest"]())
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CONVENTIONS.md", "datasets/README.md"])

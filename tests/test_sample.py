@@ -4,6 +4,7 @@ import base64
 import copy
 import dataclasses
 import io
+import os
 import pickle
 import re
 
@@ -271,6 +272,18 @@ def test_repr_is_one_readable_line():
     assert repr(Sample(IMAGE, boxes=BOX, labels=[4])).endswith("1 box: 1 label 4")
     assert repr(Detections(BOX * 2, scores=[0.25, 0.5])) == "Detections: 2 boxes, scores 0.25 to 0.5"
     assert repr(Detections.none()) == "Detections: 0 boxes"
+    odd = Sample(IMAGE, channels=("a\nb",), boxes=BOX, classes=("\x1b[31mred",), id="c\r")
+    assert repr(odd).startswith("Sample 'c\\r': ") and repr(odd).isprintable()
+    assert r"channels a\nb; 1 box: 1 \x1b[31mred" in repr(odd)
+
+
+def test_names_that_are_no_unicode_can_be_sent():
+    """As they come from names of files on Linux."""
+    name = os.fsdecode(b"scan\xe9")
+    sample = Sample(IMAGE, channels=(name,), boxes=BOX, classes=(name,), id=name, group=name, report=name)
+    assert sample.id == sample.group == sample.report == r"scan\udce9"
+    for text in (repr(sample), sample._repr_html_()):
+        assert text.encode().decode() == text
 
 
 def test_html_escapes_every_text():

@@ -31,6 +31,7 @@ def run(path: Path, bar: tqdm) -> nbformat.NotebookNode:
         notebook,
         timeout=600,
         store_widget_state=False,
+        coalesce_streams=True,  # one text a cell, not as many as came in time
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=lambda **_: bar.update(),
     )

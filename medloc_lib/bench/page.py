@@ -63,7 +63,8 @@ def document(rows: Sequence[Row]) -> str:
 
 def fragment(rows: Sequence[Row]) -> str:
     """The tables alone, for a notebook."""
-    return "".join(_table(group, sortable=False) for group in by_data(rows).values())
+    text = "".join(_table(group, sortable=False) for group in by_data(rows).values())
+    return text.encode("utf-8", "backslashreplace").decode()  # a notebook cannot hold what is no Unicode
 
 
 def by_data(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -157,7 +158,7 @@ def _cells(row: Row) -> str:
     for score in SCORES:
         interval = row.scores.get(score.key)
         value = "" if interval is None or math.isnan(interval.value) else repr(interval.value)
-        text = with_interval(interval, score.key).replace(" [", "<small>[").replace("]", "]</small>")
+        text = with_interval(interval, score.key).replace(" [", " <small>[").replace("]", "]</small>")
         cells.append(f'<td data-value="{value}">{text}</td>')
     for key in PER_ROW:
         figure = getattr(row, key)

@@ -102,7 +102,8 @@ def leaderboard(
     Raises
     ------
     InputError
-        If there is nothing to run, a test sample has ``boxes=None``, or something is no localizer.
+        If there is nothing to run, a test sample has ``boxes=None``, something is no localizer, or `timeout` is not
+        over 0.
 
     Warns
     -----
@@ -112,6 +113,8 @@ def leaderboard(
     named = _by_name(localizers)
     if len(train) == 0 or len(test) == 0:
         raise InputError(f"needs samples to train and to test on; got {len(train)} and {len(test)}")
+    if timeout is not None and not timeout > 0:
+        raise InputError(f"timeout must be over 0 seconds, or None for no limit; got {timeout}")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="medloc-bench-", ignore_cleanup_errors=True) as folder:
         files = _Files(Path(folder), train, validation, test)
@@ -121,7 +124,7 @@ def leaderboard(
             data=data,
             simulator=simulator or files.simulator,
             command=command,
-            note="; ".join(text for text in (note, files.shared_patients()) if text),
+            note="; ".join(text for text in (note, files.shared_patients(), files.nothing_to_find()) if text),
             images=len(files.truth),
             groups=len(set(group_of)) if all(group_of) else 0,
             group_of=group_of,
@@ -183,6 +186,12 @@ class _Files:
         )
         warnings.warn(text, MedlocWarning, stacklevel=3)
         return text
+
+    def nothing_to_find(self) -> str:
+        """What must be said where no score can be had; else ""."""
+        if all(s.ignore is None or s.ignore.all() for s in self.truth):
+            return "the test images have no box to find, so there is no score"
+        return ""
 
     def _copy(self, samples: Sequence[Sample], name: str) -> Sequence[Sample]:
         """What is in memory here will be there; what is read when it is asked for is read there too."""

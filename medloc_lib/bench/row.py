@@ -165,7 +165,7 @@ class Row:
         Raises
         ------
         InputError
-            If something is missing or of the wrong type.
+            If something is missing, of the wrong type, or a figure that cannot be.
         """
         try:
             return cls(
@@ -177,15 +177,15 @@ class Row:
                 command=_text(values.get("command", "")),
                 note=_text(values.get("note", "")),
                 reason=_text(values.get("reason", "")),
-                images=int(values["images"]),
-                groups=int(values["groups"]),
+                images=_count(values["images"]),
+                groups=_count(values["groups"]),
                 seeds=tuple(int(s) for s in values["seeds"]),
                 better_than=tuple(_text(n) for n in values["better_than"]),
                 fit_seconds=_number(values["fit_seconds"]),
                 predict_seconds=_number(values["predict_seconds"]),
                 memory_mib=_number(values["memory_mib"]),
-                parameters=None if values["parameters"] is None else int(values["parameters"]),
-                scores={_text(k): _interval(v) for k, v in values["scores"].items()},
+                parameters=None if values["parameters"] is None else _count(values["parameters"]),
+                scores={_text(k): _score(k, v) for k, v in values["scores"].items()},
                 classes={_text(k): _interval(v) for k, v in values["classes"].items()},
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -214,6 +214,22 @@ def _to_dict(interval: Interval) -> dict[str, float | None]:
 def _interval(values: Mapping[str, float | None]) -> Interval:
     low, value, high = (values[name] for name in ("low", "value", "high"))
     return Interval(*(math.nan if x is None else _finite(x) for x in (value, low, high)))
+
+
+def _score(key: str, values: Mapping[str, float | None]) -> Interval:
+    """The interval of a score, between 0 and 1 where higher is better, else only over 0."""
+    interval = _interval(values)
+    most = 1 if key in SCORE and not SCORE[key].lower_is_better else math.inf
+    if any(not 0 <= end <= most for end in (interval.value, interval.low, interval.high) if not math.isnan(end)):
+        raise ValueError(f"{key} cannot be {interval}")
+    return interval
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"needed a number of things, got {value!r}")
+    return number
 
 
 def _number(value: Any) -> float | None:

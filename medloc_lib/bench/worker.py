@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Sequence
@@ -19,6 +21,13 @@ import numpy as np
 from medloc_lib.bench.stored import load
 from medloc_lib.errors import InputError
 from medloc_lib.sample import Detections, Sample
+
+OTHERS = (
+    "<string>",  # code that Python made itself, such as the __init__ of a dataclass
+    *(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "purelib", "platlib")),
+    f"{Path(__file__).parents[1]}{os.sep}",
+)
+"""Where the code of Python, of installed packages and of this kit lies: not where a localizer's fault is sought."""
 
 
 def main(folder: str) -> None:
@@ -122,7 +131,9 @@ def peak_mib() -> float:
 
 
 def _one_line(error: BaseException) -> str:
+    """The error and where it came from: the last line of the user's own, if there is one."""
     text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split())
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    own = [frame for frame in frames if not frame.filename.startswith(OTHERS)] or frames
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {text[:300]}{where}" if text else f"{type(error).__name__}{where}"

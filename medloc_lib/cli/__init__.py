@@ -55,9 +55,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MedlocError):
         return str(error)
     if hasattr(error, "format_message"):  # the command line was not understood
-        text, context = error.format_message(), getattr(error, "ctx", None)
-        return f"{text} `{context.command_path if context else 'medloc'} --help` shows what there is." if text else ""
-    return f"unexpected {type(error).__name__}: {error}; `--debug` shows where"
+        text, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+        return f"{text}. `{context.command_path if context else 'medloc'} --help` shows what there is." if text else ""
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; `--debug` shows where"
 
 
 def say(text: str) -> None:

@@ -184,6 +184,9 @@ def find_image(name: str, folders: Iterable[Path]) -> Path | None:
     for tail in ([parts] if inside else []) + [parts[-1:]]:
         for folder in folders:
             path = folder.joinpath(*tail)
-            if tail[-1] != ".." and path.is_file():
-                return path
+            try:
+                if tail[-1] != ".." and path.is_file():
+                    return path
+            except OSError:  # longer than a name may be
+                return None
     return None

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+import psutil
 
 from medloc_lib.data.images import one_line
 from medloc_lib.errors import ReadError
@@ -89,7 +90,7 @@ def voxels(path: Path, layout: Layout) -> Array:
     Raises
     ------
     ReadError
-        If the file is cut short, damaged, or holds NaN.
+        If the file is cut short, damaged, larger than the memory that is free, or holds NaN.
     """
     file = _nifti(path)
     stored = file.get_data_dtype()
@@ -101,6 +102,9 @@ def voxels(path: Path, layout: Layout) -> Array:
     if stored.kind not in "iuf":
         raise ReadError(path, f"needed numbers per voxel; it stores {stored}")
     scaled = stored.kind == "f" or file.dataobj.slope != 1 or file.dataobj.inter != 0
+    needed = promised // stored.itemsize * max(stored.itemsize, 4 if scaled else 1)
+    if needed > psutil.virtual_memory().available * 4 // 5:
+        raise ReadError(path, f"takes {needed >> 20} MiB when unpacked, more memory than is free")
     try:
         data = file.get_fdata(dtype=np.float32, caching="unchanged") if scaled else np.asarray(file.dataobj)
     except Exception as error:  # whatever the gzip and array layers raise on a damaged file

@@ -69,7 +69,7 @@ class _Check:
         """Turn whatever is raised into a failure of this step."""
         try:
             yield
-        except Exception as error:  # the user's own code: anything may come
+        except (Exception, SystemExit) as error:  # the user's own code: anything may come
             self.failures.append(f"{what} raised {type(error).__name__}: {error}. {hint}")
 
 

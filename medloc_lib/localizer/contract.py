@@ -60,8 +60,9 @@ class Parameters:
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether anything was learned: an attribute that is no parameter."""
-        return bool(set(vars(self)) - set(self._names()))
+        """True, for scikit-learn would not run a pipeline otherwise: whoever learns something says by itself, in
+        `predict`, that it has not yet."""
+        return True
 
     def __repr__(self) -> str:
         signature = inspect.signature(type(self)).parameters
@@ -142,10 +143,6 @@ class Localizer(Parameters, ABC):
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
 
-    def __sklearn_is_fitted__(self) -> bool:
-        """True once `fit` has learned something, and where there is nothing to learn."""
-        return type(self).fit is Localizer.fit or super().__sklearn_is_fitted__()
-
 
 class Preprocess(Parameters):
     """A step of a pipeline: a function from `Sample` to `Sample`, such as one that enhances the image.
@@ -201,9 +198,6 @@ class Preprocess(Parameters):
             transformer_tags=TransformerTags(),
             requires_fit=False,
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
 
 def any_class(samples: Sequence[Sample], detections: Sequence[Detections]) -> tuple[list[Sample], list[Detections]]:

@@ -48,7 +48,9 @@ def froc(curves: Froc | Mapping[str, Froc], *, ax: Axes | None = None) -> Axes:
     axes.set_xlabel("false positives per image")
     axes.set_ylabel("sensitivity")
     axes.grid(alpha=0.3)
-    axes.legend(title="mean sensitivity", loc="best", fontsize=9, title_fontsize=9)
+    legend = axes.legend(title="mean sensitivity", loc="best", fontsize=9, title_fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name may hold $
     return axes
 
 
@@ -77,7 +79,7 @@ def leaderboard(rows: Mapping[str, Interval], *, ax: Axes | None = None, label: 
         axes.annotate(
             f"{score.value:.3f}", (score.value, i), (0, 6), textcoords="offset points", ha="center", fontsize=9
         )
-    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered], parse_math=False)
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlim(left=min(0.0, *(s.low for s in rows.values())))
     axes.set_xlabel(f"{label}, with its 95 % interval")

@@ -19,6 +19,8 @@ from medloc_lib.plot.pictures import Array, Mark
 from medloc_lib.sample import Detections, Sample
 
 LINES = {"truth": "solid", "found": "dashed", "ignored": "dotted"}
+RGB = ("#D55E00", "#009E73", "#0072B2")
+"""The curves of red, green and blue, told apart by the colour-blind too."""
 
 
 def show(
@@ -67,7 +69,7 @@ def show(
         _tint(axes, labels)
     marks = pictures.truth_marks(sample) if boxes else []
     _frame(axes, pictures.cut(marks + pictures.found_marks(detections, sample.classes, sample.ndim), index))
-    axes.set_title(_title(sample, channel, index), fontsize=10)
+    axes.set_title(_title(sample, channel, index), fontsize=10, parse_math=False)  # a name may hold $
     return axes
 
 
@@ -116,7 +118,7 @@ def compare(
         _tint(grid[1], result.mask)
     truth = pictures.cut(pictures.truth_marks(sample), index) if shown.shape[:2] == picture.shape[:2] else []
     _frame(grid[1], truth + pictures.found_marks(result.detections, sample.classes, 2))
-    grid[1].set_title(title, fontsize=10)
+    grid[1].set_title(title, fontsize=10, parse_math=False)
     histogram(picture, ax=grid[2], window=low_high)
     histogram(shown, ax=grid[3], window=own)
     return grid
@@ -142,8 +144,8 @@ def histogram(
     """
     array = np.asarray(picture)
     axes = _new(ax)
-    parts = {"#D55E00": array[..., 0], "#009E73": array[..., 1], "#0072B2": array[..., 2]}
-    parts = parts if array.ndim == 3 and array.shape[-1] == 3 else {"#777777": array}
+    colored = array.ndim == 3 and array.shape[-1] == 3
+    parts = {color: array[..., i] for i, color in enumerate(RGB)} if colored else {"#777777": array}
     top = 1.0
     for color, values in parts.items():
         counts, edges = np.histogram(values, bins=bins)
@@ -253,6 +255,7 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
                 verticalalignment="top" if found else "bottom",
                 color=color,
                 fontsize=8,
+                parse_math=False,
                 bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1},
             )
 

@@ -50,7 +50,7 @@ def as_sample(image: Sample | ArrayLike) -> Sample:
     Raises
     ------
     InputError
-        If the array has another number of axes or holds NaN or infinity.
+        If it is no array, has another number of axes, or holds NaN or infinity.
 
     Examples
     --------
@@ -59,7 +59,10 @@ def as_sample(image: Sample | ArrayLike) -> Sample:
     """
     if isinstance(image, Sample):
         return image
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"a picture must be an array of numbers: {error}") from error
     if array.ndim in (3, 4) and array.shape[-1] == 3:
         return Sample(np.moveaxis(array, -1, 0), channels=("R", "G", "B"))
     if array.ndim not in (2, 3):

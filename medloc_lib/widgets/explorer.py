@@ -139,7 +139,7 @@ class Explorer(SampleWidget):
             title="\n".join(part for part in (self._call(), self._scored()) if part),
         )
         if self.error:
-            figure.supxlabel(self.error, fontsize=9)
+            figure.supxlabel(self.error, fontsize=9, parse_math=False)
         return figure
 
     def words(self) -> str:

@@ -148,6 +148,14 @@ class TestBoxes:
         with pytest.warns(MedlocWarning, match="1 dropped"):
             assert len(read(path, on_bad="drop")) == 0
 
+    def test_a_name_longer_than_any_file_has(self, tmp_path, kind):
+        read, path, _ = two_boxes(kind, tmp_path, HALF_OPEN)
+        path.write_text(path.read_text().replace("a.png", "x" * 5000 + ".png"))
+        if kind == "voc":  # where a picture with the name of the XML file would do
+            (tmp_path / "a.png").unlink()
+        with pytest.raises(ReadError, match="is not in"):
+            read(path)
+
     def test_a_picture_that_is_text(self, tmp_path, kind):
         read, path, _ = two_boxes(kind, tmp_path, HALF_OPEN)
         (tmp_path / "a.png").write_text("not a picture")
@@ -170,7 +178,30 @@ class TestBoxes:
             read(path)
 
 
+@pytest.mark.parametrize("kind", ["coco", "voc", "csv"])
+def test_a_picture_named_twice_in_two_ways_is_one_sample_or_refused(tmp_path, kind):
+    if kind == "coco":
+        read, source, where = read_coco, coco(tmp_path, [], images=("a.png", "./a.png")), "image 1"
+    elif kind == "voc":
+        read, source, where = read_voc, tmp_path, r"b\.xml"
+        path = voc(tmp_path, [("lesion", HALF_OPEN, 0)])
+        (tmp_path / "b.xml").write_text(path.read_text())
+    else:
+        lines = [f"{name},lesion,5,10,15,30" for name in ("a.png", "a.png", "./a.png")]
+        read, source, where = read_csv, table(tmp_path, lines), "line 4"
+    with pytest.raises(ReadError, match=rf"1 bad entry: {where}: '(\./)?a\.png' is the picture of .* again"):
+        read(source)
+    with pytest.warns(MedlocWarning, match="1 dropped"):
+        assert len(read(source, on_bad="drop")) == 1
+
+
 class TestCoco:
+    def test_categories_of_one_name_are_one_class(self, tmp_path):
+        kinds = [{"id": k, "name": name} for k, name in ((7, "lesion"), (3, "cyst"), (8, "lesion"))]
+        boxes = [{"box": HALF_OPEN, "category_id": k} for k in (3, 7, 8)]
+        (sample,) = read_coco(coco(tmp_path, boxes, categories=kinds))
+        assert sample.classes == ("lesion", "cyst") and sample.labels.tolist() == [1, 0, 0]
+
     def test_crowd_is_ignored_and_classes_are_categories(self, tmp_path):
         path = coco(tmp_path, [{"box": HALF_OPEN, "iscrowd": 1}, {"box": HALF_OPEN, "category_id": 3}])
         (sample,) = read_coco(path)

@@ -376,10 +376,22 @@ def test_without_a_window_the_whole_range_is_shown(tmp_path):
     np.testing.assert_allclose(shown.ravel(), np.arange(24) / 23, atol=1e-6)
 
 
+def test_links_that_lead_nowhere_or_in_a_circle_are_passed_over(tmp_path):
+    make_slice(tmp_path, "a")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert dicom.read(tmp_path).shape == (4, 6)
+    assert [len(info.paths) for info in dicom.scan(tmp_path)] == [1]
+
+
 def test_values_out_of_range_and_not_finite(tmp_path):
     path = make_slice(tmp_path, "a", RescaleSlope="1e300")
     assert dicom.read(path).image.max() == 1
-    with pytest.raises(ReadError, match="takes values out of range"):
+    with pytest.raises(ReadError, match=r"slope 1e\+300 and intercept -1024 take values out of range"):
+        dicom.read(path, rescale=True)
+    path = make_slice(tmp_path, "c", RescaleSlope="1", RescaleIntercept="1e300")
+    with pytest.raises(ReadError, match=r"intercept 1e\+300 take values out of range"):
         dicom.read(path, rescale=True)
     floats = np.array([[1.5, np.nan], [np.inf, -2]], dtype=np.float32)
     path = make_slice(

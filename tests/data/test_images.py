@@ -7,6 +7,7 @@ import itertools
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -261,6 +262,15 @@ class TestNifti:
             except ReadError as error:
                 assert "a.nii" in str(error)
 
+    def test_more_than_the_memory_that_is_free(self, tmp_path, monkeypatch):
+        path = save(tmp_path / "a.nii.gz", np.zeros((80, 90, 100), np.int16), np.eye(4))
+        assert path.stat().st_size < 10_000
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1_700_000))
+        with pytest.raises(ReadError, match=r"a\.nii\.gz: takes 1 MiB when unpacked, more memory than is free"):
+            read_image(path)
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1_900_000))
+        assert read_image(path).shape == (100, 90, 80)
+
     def test_nan_fractions_and_singular(self, tmp_path):
         values = np.zeros((3, 4, 5), dtype=np.float32)
         values[0, 0, 0] = np.nan
@@ -284,7 +294,18 @@ def test_find_image_stays_inside(tmp_path):
     (inside / "in.png").touch()
     for name in ("in.png", "./in.png", "deep/in.png", "..\\x\\in.png", "/etc/in.png", "C:/in.png"):
         assert find_image(name, [inside]) == inside / "in.png"
-    for name in ("../out.png", str(tmp_path / "out.png"), "", "..", "/", ".", "in.png\0.jpg", "in.png/.."):
+    for name in (
+        "x" * 5000,
+        "deep/" * 3000 + "x.png",
+        "../out.png",
+        str(tmp_path / "out.png"),
+        "",
+        "..",
+        "/",
+        ".",
+        "in.png\0.jpg",
+        "in.png/..",
+    ):
         assert find_image(name, [inside]) is None
 
 

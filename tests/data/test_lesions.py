@@ -17,7 +17,7 @@ from medloc_lib.data import lesions
 from medloc_lib.data.lesions import cases, dataset, evidence, signal, streams
 from medloc_lib.data.lesions.cases import Options
 from medloc_lib.data.lesions.scanner import acquire
-from medloc_lib.data.lesions.template import region
+from medloc_lib.data.lesions.template import region, template
 from medloc_lib.errors import DatasetError, InputError
 from medloc_lib.geometry import boxes_to_mm, mask_to_boxes, spacing_of
 from medloc_lib.metrics import average_precision
@@ -334,12 +334,30 @@ def test_wrong_options_are_named(cache):
         ({"n": 2.5}, "n must"),
         ({"missing": 2}, "missing"),
         ({"misalignment_mm": -1}, "misalignment_mm"),
+        ({"n": float("nan")}, "n must"),
+        ({"n": "4"}, "n must"),
+        ({"n": True}, "n must"),
+        ({"seed": "a"}, "seed must"),
+        ({"seed": 1.5}, "seed must"),
+        ({"seed": -1}, "seed must"),
+        ({"missing": "half"}, "missing"),
+        ({"misalignment_mm": "4"}, "misalignment_mm"),
+        ({"skull": "no"}, "skull must"),
+        ({"series": 1}, "series must"),
     ):
         with pytest.raises(InputError, match=word):
             lesions.load(**options)
     for options, word in (({"kind": "stroke"}, "stroke"), ({"z": 200}, "200"), ({"subject": -1}, "-1")):
         with pytest.raises(InputError, match=word):
             lesions.simulate(**options)
+
+
+def test_numbers_of_numpy_s_are_as_good(cache):
+    plain = lesions.load("val", n=3, seed=2, missing=0.5)
+    counted = lesions.load("val", n=np.int64(3), seed=np.arange(3)[2], dims=np.int32(2), missing=np.float32(0.5))
+    assert counted.folder == plain.folder
+    assert [s.meta for s in counted] == [s.meta for s in plain]
+    np.testing.assert_array_equal(lesions.simulate(np.int64(1)).image, lesions.simulate(1).image)
 
 
 # Evidence
@@ -445,6 +463,19 @@ def test_damaged_cache_is_named(cache):
     again = lesions.load("val", n=3)
     with pytest.raises(DatasetError, match="damaged"):
         again[0]
+
+
+def test_records_that_do_not_fit_the_pictures_are_named(cache):
+    made = lesions.load("val", n=5)
+    (made.folder / "records.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"damaged .5 pictures, 0 records"):
+        made[0]
+
+
+def test_damaged_template_is_named(cache, tmp_path):
+    (tmp_path / "template-1.npy").write_bytes((cache / "brain_lesions" / "template-1.npy").read_bytes()[:1000])
+    with pytest.raises(DatasetError, match=r"template-1\.npy is damaged .*delete this file"):
+        template.__wrapped__(tmp_path)
 
 
 def test_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):

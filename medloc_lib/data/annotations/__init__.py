@@ -11,8 +11,8 @@ id) and handled as `on_bad` says:
 ``"clip"``
     cut boxes that reach outside their picture, leave the rest out, and count both.
 
-Bad is: a box of no area, outside its picture, with NaN or of an unknown class; a picture that is missing, not readable
-or of another size than the annotation says.
+Bad is: a box of no area, outside its picture, with NaN or of an unknown class; a picture that is missing, not readable,
+of another size than the annotation says, or listed twice.
 
 A picture that the annotation lists without boxes was looked at: its boxes are empty. One that it does not mention was
 not: its boxes are None.

@@ -22,6 +22,8 @@ def read_coco(
 ) -> LazySamples[Record]:
     """Samples of a COCO detection file. Classes are its categories, in the file's order; ``iscrowd`` becomes `ignore`.
 
+    Categories of the same name are one class.
+
     Parameters
     ----------
     json_path : file with the lists "images", "annotations" and "categories".
@@ -45,7 +47,7 @@ def read_coco(
     data = load_coco(path)
     categories = _by_id(path, data, "categories")
     names = {key: str(item.get("name", key)) for key, item in categories.items()}
-    classes = tuple(names.values())
+    classes = tuple(dict.fromkeys(names.values()))
     listed = _by_id(path, data, "images")
     column = group_by or "group"
     if group_by and not any(group_by in item for item in listed.values()):

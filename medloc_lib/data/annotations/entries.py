@@ -74,6 +74,7 @@ class Ledger:
         self.on_bad = on_bad
         self.faults: list[str] = []
         self.cut = 0
+        self.seen: dict[Path, str] = {}
 
     def fault(self, text: str) -> None:
         """Remember an entry that cannot be used."""
@@ -103,6 +104,11 @@ class Ledger:
             real = f"{shape[0]}×{shape[1]} (rows × cols)"
             self.fault(f"{where}: {name!r} is {real}, but the annotation says {said[0]:g}×{said[1]:g}")
             return None
+        file = path.resolve()
+        if file in self.seen:  # as two samples it could be learned from and tested on
+            self.fault(f"{where}: {name!r} is the picture of {self.seen[file]} again; name it in one way, and once")
+            return None
+        self.seen[file] = where
         return path, shape
 
     def boxes(self, entries: Sequence[Entry], form: Form, shape: tuple[int, ...], classes: Sequence[str]) -> Truth:

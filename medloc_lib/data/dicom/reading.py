@@ -191,13 +191,12 @@ def _sample(path: Path, name: str, s: _Stack, rescale: bool, window: bool, notes
         notes.append("slices have different rescale slopes or intercepts: compare them only with rescale=True")
     frames = s.frames
     if frames.dtype.kind == "f" and not np.isfinite(frames).all():
-        if (
-            rescale
-            and s.lut is None
-            and not all(np.isfinite(scale).all() and abs(scale[0]) < 1e30 for scale in s.scales)
-        ):
+        if rescale and s.lut is None and (odd := [scale for scale in s.scales if not max(map(abs, scale)) < 1e30]):
+            slope, intercept = odd[0]
             raise ReadError(
-                path, f"its rescale slope {s.scales[0][0]:g} takes values out of range; read it without rescale"
+                path,
+                f"its rescale slope {slope:g} and intercept {intercept:g} take values out of range; "
+                "read it without rescale",
             )
         notes.append(f"{int((~np.isfinite(frames)).sum())} pixels are not finite numbers and were set to 0")
         frames = np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0)

@@ -91,12 +91,17 @@ def _files_below(folder: Path) -> Iterator[Path]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise ReadError(folder, why(error)) from error
-    for entry in entries:
-        if entry.is_file():
-            yield Path(entry.path)
+    yield from (Path(entry.path) for entry in entries if _is_file(entry))
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _files_below(Path(entry.path))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _info(uid: str, headers: Sequence[Header]) -> SeriesInfo:

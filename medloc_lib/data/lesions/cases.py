@@ -35,6 +35,24 @@ SMALLEST = 3
 Record = dict[str, Any]
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a single number of Python's or NumPy's."""
+    return isinstance(value, int | float | np.integer | np.floating)
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number of Python's or NumPy's as an int.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or under `least`.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} must be a whole number from {least}; got {value!r}")
+    return int(value)
+
+
 @dataclass(frozen=True)
 class Options:
     """What decides the bytes of a data set; `load` says what each option does."""
@@ -54,8 +72,17 @@ class Options:
             raise InputError(f"dims must be 2 (slices) or 3 (volumes); got {self.dims!r}")
         if self.site not in (None, *SITES):
             raise InputError(f"site must be 'A', 'B' or None for both; got {self.site!r}")
-        if not 0 <= self.misalignment_mm <= 30:
-            raise InputError(f"misalignment_mm must be between 0 and 30; got {self.misalignment_mm}")
+        if not (is_number(self.misalignment_mm) and 0 <= self.misalignment_mm <= 30):
+            raise InputError(f"misalignment_mm must be between 0 and 30; got {self.misalignment_mm!r}")
+        for name in ("skull", "series"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise InputError(f"{name} must be True or False; got {getattr(self, name)!r}")
+        # As Python's own types: NumPy's stand for the same data set, and must have the same name.
+        object.__setattr__(self, "dims", int(self.dims))
+        object.__setattr__(self, "seed", whole("seed", self.seed, 0))
+        object.__setattr__(self, "skull", bool(self.skull))
+        object.__setattr__(self, "series", bool(self.series))
+        object.__setattr__(self, "misalignment_mm", float(self.misalignment_mm))
 
     @property
     def per_patient(self) -> int:

@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from medloc_lib.data.lesions.cases import VERSION, Case, Options, Record, case, patient_of, template_folder
+from medloc_lib.data.lesions.cases import (
+    VERSION,
+    Case,
+    Options,
+    Record,
+    case,
+    is_number,
+    patient_of,
+    template_folder,
+    whole,
+)
 from medloc_lib.data.lesions.evidence import genotypes
 from medloc_lib.data.lesions.lesions import CLASSES
 from medloc_lib.data.lesions.patient import HIGHEST, LOWEST, SHARES
@@ -86,7 +96,9 @@ class LesionSet(Sequence[Sample]):
         try:
             arrays = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in (*_ARRAYS, "genotypes")}
             records = json.loads((self.folder / "records.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if len(records) != len(arrays["image"]):
+                raise ValueError(f"{len(arrays['image'])} pictures, {len(records)} records")
+        except (OSError, ValueError, TypeError) as error:
             raise DatasetError(
                 f"{self.folder} is damaged ({error}); delete this folder, and it is made anew"
             ) from error
@@ -141,13 +153,11 @@ def load(
     DatasetError
         If the cache folder (MEDLOC_CACHE) cannot be written.
     """
-    options = Options(split, dims, site, seed, skull, float(misalignment_mm), series)
-    if not 0 <= missing <= 1:
-        raise InputError(f"missing is a chance between 0 and 1; got {missing}")
+    options = Options(split, dims, site, seed, skull, misalignment_mm, series)
+    if not (is_number(missing) and 0 <= missing <= 1):
+        raise InputError(f"missing is a chance between 0 and 1; got {missing!r}")
     usual = max(SIZES[split][dims - 2] // (5 if series else 1), 2)
-    count = usual if n is None else n
-    if count != int(count) or count < 1:
-        raise InputError(f"n must be a whole number from 1; got {n}")
+    count = usual if n is None else whole("n", n, 1)
     folder = _folder(options, usual)
     if count > usual or not folder.exists():
         folder = _folder(options, count)
@@ -186,13 +196,12 @@ def simulate(
     InputError
         If an option is unknown or out of range.
     """
-    options = Options(split, dims, site, seed, skull, float(misalignment_mm), series)
+    options = Options(split, dims, site, seed, skull, misalignment_mm, series)
     if kind not in (None, *SHARES):
         raise InputError(f"kind must be one of {', '.join(SHARES)}; got {kind!r}")
-    if subject < 0:
-        raise InputError(f"subject counts from 0; got {subject}")
-    if z is not None and not LOWEST <= z <= HIGHEST:
-        raise InputError(f"z must be between {LOWEST:g} and {HIGHEST:g} mm; got {z}")
+    subject = whole("subject", subject, 0)
+    if z is not None and not (is_number(z) and LOWEST <= z <= HIGHEST):
+        raise InputError(f"z must be between {LOWEST:g} and {HIGHEST:g} mm; got {z!r}")
     with single_threaded():
         return case(options, subject, 0, cache_folder(), diagnosis=kind, z=z, scanner=scanner).sample()
 

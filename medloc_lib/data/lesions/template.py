@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medloc_lib.data.lesions.streams import Floats
+from medloc_lib.errors import DatasetError
 
 _LOWEST = np.array([0.0, 0.0, -30.0, -70.0], dtype=np.float32)
 _RANGE = np.array([1.2, 1.0, 110.0, 120.0], dtype=np.float32)  # what 65535 stands for, over the lowest
@@ -114,7 +115,13 @@ def region(z: float, y: float, x: float, ventricle: float = 99.0) -> str:
 
 @lru_cache(maxsize=1)
 def template(folder: Path) -> Template:
-    """The packed template; made in the cache folder on first use (some ten seconds), then mapped from there."""
+    """The packed template; made in the cache folder on first use (some ten seconds), then mapped from there.
+
+    Raises
+    ------
+    DatasetError
+        If the file is there and damaged.
+    """
     file = folder / f"{_VERSION}.npy"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +131,11 @@ def template(folder: Path) -> Template:
             os.replace(draft, file)  # noqa: PTH105 - atomic, also where the target exists
         finally:
             draft.unlink(missing_ok=True)
-    return Template(np.load(file, mmap_mode="r"), (189, 233, 197), (-72.0, -98.0, -98.0))
+    try:
+        atlas = np.load(file, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{file} is damaged ({error}); delete this file, and it is made anew") from error
+    return Template(atlas, (189, 233, 197), (-72.0, -98.0, -98.0))
 
 
 def _pack() -> NDArray[np.uint16]:
