@@ -7,7 +7,6 @@ import inspect
 import math
 import shlex
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +64,9 @@ def run(localizer: NetLocalizer, splits: Splits, out: Path, command: str) -> str
     from medloc_lib.deep.localizers import load_model, save_model
     from medloc_lib.deep.localizers.stored import FILE
 
-    start = time.perf_counter()
     localizer.fit(splits.train, validation=splits.validation, folder=out)
-    seconds = time.perf_counter() - start
     save_model(localizer, out / FILE, about={"data": splits.name, "command": command, "commit": commit()})
+    seconds = 0.0 if localizer.history_ is None else localizer.history_.epochs[-1].seconds  # over all sittings
     page = card(load_model(out), splits, command=command, seconds=seconds, title=out.resolve().name)
     (out / CARD).write_text(page, encoding="utf-8")
     (out / resuming.NAME).unlink(missing_ok=True)

@@ -14,13 +14,7 @@ def _textbook() -> Any:
 def _cam() -> Any:
     from medloc_lib.deep.localizers import ImageClassifier
 
-    return ImageClassifier("pooled", "cam")
-
-
-def _occlusion() -> Any:
-    from medloc_lib.deep.localizers import ImageClassifier
-
-    return ImageClassifier("pooled", "occlusion")
+    return ImageClassifier("pooled", "cam", rate=3e-3, schedule="cosine")
 
 
 def _one_box() -> Any:
@@ -29,4 +23,4 @@ def _one_box() -> Any:
     return OneBoxLocalizer()
 
 
-ROWS = {"textbook_cnn": _textbook, "pooled_cam": _cam, "pooled_occlusion": _occlusion, "one_box": _one_box}
+ROWS = {"textbook_cnn": _textbook, "pooled_cam": _cam, "one_box": _one_box}
