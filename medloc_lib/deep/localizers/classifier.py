@@ -49,7 +49,8 @@ class ImageClassifier(NetLocalizer):
 
     Parameters
     ----------
-    net : "textbook" (`nets.TextbookCNN`) or "pooled" (`nets.PooledCNN`). Pictures are resized to 224×224.
+    net : "textbook" (`nets.TextbookCNN`), for which pictures are resized to 224×224, or "pooled" (`nets.PooledCNN`), which
+        takes them as they are.
     maps : "cam" (pooled only), "grad_cam" or "occlusion"; see `medloc_lib.deep.explain`.
     channels : three names; None: the first three of the first training sample, repeated where there are fewer.
     epochs, batch, rate : of the training with Adam; see `Settings`.
@@ -111,12 +112,15 @@ class ImageClassifier(NetLocalizer):
         return TextbookCNN() if self.net == "textbook" else PooledCNN()
 
     def _pictures(self, samples: Sequence[Sample]) -> list[Tensor]:
-        return [tensors.resize(p.float(), (SIDE, SIDE)).half() for p in super()._pictures(samples)]
+        pictures = super()._pictures(samples)
+        if self.net == "pooled":
+            return pictures
+        return [tensors.resize(p.float(), (SIDE, SIDE)).half() for p in pictures]
 
     def _data(self, samples: Sequence[Sample]) -> Data:
         sick, known = diseased(samples)
         told = [s for s, k in zip(samples, known, strict=True) if k]
-        images = torch.stack(self._pictures(told))
+        images = tensors.stack(self._pictures(told))
         return Data({"images": images, "sick": torch.from_numpy(sick[known])}, tuple(s.id for s in told))
 
     def _loss(self, net: Any, batch: Batch) -> dict[str, Tensor]:
@@ -136,15 +140,18 @@ class ImageClassifier(NetLocalizer):
     def _choose(self, samples: Sequence[Sample]) -> None:
         """The share that gives the best AP."""
         pictures, truth = self._pictures(samples), [without_pixels(sample) for sample in samples]
-        looked: list[tuple[Tensor, float]] = []
+        looked: dict[int, tuple[Tensor, float]] = {}
         with self._in_use() as net:
             device = next(net.parameters()).device
             for group in alike(pictures):
-                looked += self._look(net, torch.stack([pictures[i] for i in group]).to(device).float())
+                asked = torch.stack([pictures[i] for i in group]).to(device).float()
+                looked |= zip(group, self._look(net, asked), strict=True)
         scores = []
         for share in SHARES:
-            found = [_boxes(heat, sure, share) for heat, sure in looked]
-            found = [resized(d, (SIDE, SIDE), s.shape) for d, s in zip(found, samples, strict=True)]
+            found = [
+                resized(_boxes(*looked[i], share), tuple(pictures[i].shape[1:]), sample.shape)
+                for i, sample in enumerate(samples)
+            ]
             scores.append(average_precision(*any_class(truth, found), iou=0.3).mean)
         self.share_ = SHARES[int(np.argmax(np.nan_to_num(scores)))]
 

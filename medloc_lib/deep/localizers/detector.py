@@ -62,7 +62,7 @@ class HeatmapLocalizer(NetLocalizer):
         dropout: float = 0.0,
         scale: float = 1.0,
         augment: Augment | None = HEADS,
-        epochs: int = 20,
+        epochs: int = 16,
         batch: int = 16,
         rate: float = 3e-3,
         weight_decay: float = 0.02,

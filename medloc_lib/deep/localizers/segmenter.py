@@ -55,7 +55,7 @@ class UnetLocalizer(NetLocalizer):
         widths: Sequence[int] = (16, 32, 64, 128),
         scale: float = 1.0,
         augment: Augment | None = HEADS,
-        epochs: int = 15,
+        epochs: int = 8,
         batch: int = 16,
         rate: float = 3e-3,
         weight_decay: float = 0.02,
