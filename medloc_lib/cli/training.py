@@ -116,7 +116,7 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
     found = localizer.predict(test)
     where, groups = any_class(test, found), [sample.group for sample in test]
     figures = [_figure(s.title, s.explanation, _read(s, where, groups)) for s in SCORES]
-    by_class = average_precision(test, found, iou=0.3).per_class if len(localizer.classes_) > 1 else {}
+    by_class = average_precision(test, found, iou=0.3).per_class if localizer.tells_classes else {}
     figures += [_figure(f"AP 0.3 of {name}", "told apart", value) for name, value in by_class.items()]
     if hasattr(localizer, "probability"):
         figures += _whether(localizer, test, groups)
