@@ -63,10 +63,17 @@ def grad_cam(net: nn.Module, pictures: Tensor, *, layer: str = "features") -> Te
     """
     from monai.visualize.class_activation_maps import GradCAM
 
-    explainer: Any = GradCAM(nn_module=copy.deepcopy(net), target_layers=layer)  # it leaves hooks in what it is given
+    weights = {id(w): w for w in (*net.parameters(), *net.buffers())}
+    twin = copy.deepcopy(net, weights)  # MONAI leaves hooks in what it is given; the weights are the same, not copies
+    explainer: Any = GradCAM(nn_module=twin, target_layers=layer)
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of MONAI's hooks: the gradient of the picture itself is not asked for
         maps: Tensor = explainer.compute_map(pictures, class_idx=0)
+    hooked = explainer.nn_module
+    hooked.score = None  # it and its hooks hold each other, and with them all feature maps, until somebody collects them
+    hooked.activations.clear()
+    hooked.gradients.clear()
+    net.zero_grad()
     return maps[:, 0].detach()
 
 
