@@ -61,7 +61,7 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets training classifiers detector; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in metrics dicom simulator start widgets training classifiers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 	@for lesson in start detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer $$lesson --json benchmarks/leaderboard.json || exit 1; done
 

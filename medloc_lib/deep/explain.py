@@ -70,7 +70,7 @@ def grad_cam(net: nn.Module, pictures: Tensor, *, layer: str = "features") -> Te
         warnings.simplefilter("ignore")  # of MONAI's hooks: the gradient of the picture itself is not asked for
         maps: Tensor = explainer.compute_map(pictures, class_idx=0)
     hooked = explainer.nn_module
-    hooked.score = None  # it and its hooks hold each other, and with them all feature maps, until somebody collects them
+    hooked.score = None  # its hooks are held in a circle, which would keep all feature maps until it is collected
     hooked.activations.clear()
     hooked.gradients.clear()
     net.zero_grad()

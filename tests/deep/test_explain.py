@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -28,9 +30,15 @@ def cam(net, pictures):
     return explain.class_activation_map(net.features(pictures), net.fc.weight[0]).detach()
 
 
-def test_the_mean_of_the_map_is_the_logit(net, pictures):
-    mean = cam(net, pictures).mean((1, 2)) + net.fc.bias
-    torch.testing.assert_close(mean, net(pictures)[:, 0])
+def test_the_soft_maximum_of_the_map_is_the_logit(net, pictures):
+    soft = (net.sharpness * cam(net, pictures)).exp().mean((1, 2)).log() / net.sharpness + net.fc.bias
+    torch.testing.assert_close(soft, net(pictures)[:, 0])
+
+
+def test_a_sharpness_of_zero_is_the_average(pictures):
+    torch.manual_seed(0)
+    net = PooledCNN(sharpness=0).eval()
+    torch.testing.assert_close(cam(net, pictures).mean((1, 2)) + net.fc.bias, net(pictures)[:, 0])
 
 
 def test_it_is_monais(net, pictures):
@@ -39,7 +47,7 @@ def test_it_is_monais(net, pictures):
 
 
 def test_grad_cam_of_a_pooled_network_is_its_positive_part(net, pictures):
-    """R. R. Selvaraju et al. (2017), section 3: with an average and one layer the two are the same up to a factor."""
+    """R. R. Selvaraju et al. (2017), section 3, for an average; the weights of a soft maximum sum to one too."""
     ours, theirs = cam(net, pictures).clamp(min=0), explain.grad_cam(net, pictures)
     torch.testing.assert_close(theirs * ours[0].numel(), ours, rtol=1e-3, atol=1e-4)
 
@@ -50,6 +58,20 @@ def test_grad_cam_leaves_no_trace_in_the_network(pictures):
         explain.grad_cam(net, pictures)
     assert not any(m._forward_hooks or m._backward_hooks for m in net.modules())
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_grad_cam_keeps_neither_feature_maps_nor_a_second_set_of_weights(net, pictures):
+    def large():
+        return sum(type(x) in (torch.Tensor, nn.Parameter) and x.numel() > 30_000 for x in gc.get_objects())
+
+    gc.collect()
+    gc.disable()  # what only the collector frees may have filled the memory before it comes
+    try:
+        before = large()
+        explain.grad_cam(net, pictures)
+        assert large() == before
+    finally:
+        gc.enable()
 
 
 def test_grad_cam_of_the_textbook_network():

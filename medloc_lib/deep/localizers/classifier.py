@@ -49,8 +49,8 @@ class ImageClassifier(NetLocalizer):
 
     Parameters
     ----------
-    net : "textbook" (`nets.TextbookCNN`), for which pictures are resized to 224×224, or "pooled" (`nets.PooledCNN`), which
-        takes them as they are.
+    net : "textbook" (`nets.TextbookCNN`), for which pictures are resized to 224×224, or "pooled" (`nets.PooledCNN`),
+        which takes them as they are.
     maps : "cam" (pooled only), "grad_cam" or "occlusion"; see `medloc_lib.deep.explain`.
     channels : three names; None: the first three of the first training sample, repeated where there are fewer.
     epochs, batch, rate : of the training with Adam; see `Settings`.
