@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html
 import json
 import math
@@ -494,6 +495,22 @@ def test_json_keeps_other_rows_and_replaces_its_own(tmp_path):
     ]
     assert list(path.parent.iterdir()) == [path]  # no draft is left
     assert path.stat().st_mode & 0o444 == 0o444
+
+
+def test_json_keeps_comparisons_of_rows_that_score_as_before(tmp_path):
+    path = tmp_path / "board.json"
+
+    def run(*rows):
+        Leaderboard(tuple(dataclasses.replace(r, better_than=better) for r, better in rows)).to_json(path)
+        return {r.name: r.better_than for r in read_leaderboard(path)}
+
+    run((row("plain", 0.5), ("worse",)), (row("worse", 0.1), ()), (row("best", 0.9), ("plain", "worse")))
+    other = (row("other", 0.2), ())
+    assert run((row("plain", 0.5), ("other",)), other)["plain"] == ("other", "worse")
+    assert run((row("plain", 0.5), ()), other)["plain"] == ("worse",)  # compared anew with the other
+    changed = run((row("plain", 0.6), ("other",)), other)
+    assert changed["plain"] == ("other",)
+    assert changed["best"] == ("worse",)
 
 
 def test_json_holds_all_figures_and_nothing_of_the_machine(board, tmp_path):

@@ -253,3 +253,15 @@ def test_a_picture_of_the_same_range_keeps_the_window_and_another_gets_its_own()
     assert pictures.window_after(1000 * GREY, GREY, (5, 995)) == pytest.approx((0.005, 0.995))
     constant = pictures.window_after(GREY, np.full((5, 6), 7.0), (0, 1))
     assert constant == (7, 8)
+
+
+def test_a_row_draws_each_picture_under_its_name_with_its_histogram(volume):
+    axes = plot.row({"before": GREY, "after": 2 * GREY}, window=(0, 1), histograms=True)
+    assert [ax.get_title() for ax in axes] == ["before", "after"]
+    np.testing.assert_allclose(axes[1].images[0].get_array(), np.clip(2 * GREY, 0, 1))
+    sums = axes[1].figure.axes[-1].lines[0].get_xydata()
+    np.testing.assert_allclose(sums[:, 0], np.sort(2 * GREY, axis=None))
+    assert tuple(sums[[0, -1], 1]) == (0, 1)
+    assert len(plot.row({"ct": volume})[0].patches) == len(plot.show(volume, mask=False).patches)
+    with pytest.raises(InputError, match="at least one picture"):
+        plot.row({})

@@ -32,6 +32,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.geometry.space:boxes_to_mm": ("zeros", "shuffled"),
         "medloc_lib.data.samples:mni152": ("zeros",),
     },
+    "02_enhancement": {
+        "medloc_lib.enhancement.histogram:equalize": ("input", "zeros"),
+        "medloc_lib.enhancement.clahe:clahe": ("input",),
+        "medloc_lib.enhancement.noise:non_local_means": ("input",),
+        "medloc_lib.enhancement.restoration:correct_bias": ("input",),
+        "medloc_lib.enhancement.measures:cnr": ("zeros",),
+    },
     "08_cnn": {
         "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
         "medloc_lib.deep.explain:grad_cam": ("shuffled",),

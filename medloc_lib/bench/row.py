@@ -87,7 +87,7 @@ class Row:
     fit_seconds, predict_seconds, memory_mib, parameters : see `PER_ROW`; None if not known.
     seeds : the seeds whose mean the scores are; empty if the localizer takes none.
     images, groups : how many test images, of how many patients; 0 patients: not known.
-    better_than : rows of the same run that it beats: the paired difference in AP at IoU 0.3 lies wholly above zero.
+    better_than : rows run with it that it beats: the paired difference in AP at IoU 0.3 lies wholly above zero.
     date, command, version : when and how the row was made, by which version of medloc.
     reason : why there are no scores, in one line; "" if all went well.
     note : what else must be said beside the scores.

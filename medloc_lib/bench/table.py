@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import errno
 import io
 import json
@@ -11,7 +12,7 @@ import math
 import os
 import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ class Leaderboard:
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the rows into a JSON file. Rows of other localizers and data sets that stand there are kept.
 
+        So is what was compared in earlier runs, as long as the scores of both rows are still the same.
+
         Raises
         ------
         ReadError
@@ -125,9 +128,7 @@ class Leaderboard:
         """
         place = Path(path)
         kept = read_leaderboard(place).rows if place.exists() else ()
-        mine = {(row.data, row.name) for row in self.rows}
-        rows = [*self.rows, *(row for row in kept if (row.data, row.name) not in mine)]
-        ordered = sorted(rows, key=lambda row: (row.data, _rank(row), row.name))
+        ordered = sorted(_merged(self.rows, kept), key=lambda row: (row.data, _rank(row), row.name))
         content = {"format": FORMAT, "rows": [row.to_dict() for row in ordered]}
         write_whole(place, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -221,6 +222,28 @@ def _rank(row: Row) -> float:
     """Best first, failed rows last."""
     value = row.scores["ap_0.3"].value if "ap_0.3" in row.scores else math.nan
     return math.inf if math.isnan(value) else -value
+
+
+def _merged(rows: Sequence[Row], kept: Sequence[Row]) -> list[Row]:
+    """The rows of a run, and those kept that it did not run; a comparison with a row that scores anew is dropped."""
+    new = {(row.data, row.name): row for row in rows}
+    old = {(row.data, row.name): row for row in kept}
+    same = {key for key in new.keys() & old.keys() if _measured(new[key]) == _measured(old[key])}
+    merged = []
+    for key, row in (old | new).items():
+        earlier = old[key].better_than if key in same or key not in new else ()
+        stand = [
+            name for name in earlier if (row.data, name) not in new or (key not in new and (row.data, name) in same)
+        ]
+        fresh = row.better_than if key in new else ()
+        merged.append(dataclasses.replace(row, better_than=(*fresh, *stand)))
+    return merged
+
+
+def _measured(row: Row) -> Any:
+    """What a row scored, and on what."""
+    values = row.to_dict()
+    return {key: values.get(key) for key in ("simulator", "images", "groups", "seeds", "scores")}
 
 
 def _as_text(rows: list[Row]) -> str:

@@ -11,5 +11,6 @@ from __future__ import annotations
 from medloc_lib.plot.curves import froc, leaderboard, learning
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.present import present
+from medloc_lib.plot.row import row
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "learning", "planes", "present", "show"]
+__all__ = ["compare", "froc", "histogram", "leaderboard", "learning", "planes", "present", "row", "show"]

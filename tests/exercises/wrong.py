@@ -58,6 +58,33 @@ IMAGES = {
     ),
 }
 
+ENHANCEMENT = {
+    "equalized": (
+        (
+            "def equalized(counts):\n"
+            "    share = np.cumsum(counts) / counts.sum()\n"
+            "    return (len(counts) - 1) * share",
+            "less those of the lowest level",
+        ),
+        (
+            "def equalized(counts):\n    return (len(counts) - 1) * (counts - counts[0]) / (counts.sum() - counts[0])",
+            "pixels counted up to it",
+        ),
+    ),
+    "contrast_to_noise": (
+        (
+            "def contrast_to_noise(image, lesion, around):\n"
+            "    return abs(image[lesion].mean() - image[around].mean()) / image.std()",
+            "standard deviation of the surroundings is 2",
+        ),
+        (
+            "def contrast_to_noise(image, lesion, around):\n"
+            "    return (image[lesion].mean() - image[around].mean()) / image[around].std()",
+            "darker than its surroundings has contrast too",
+        ),
+    ),
+}
+
 CNN = {
     "parameters": (
         (
@@ -126,5 +153,11 @@ DETECTOR = {
     ),
 }
 
-WRONG = {"00_start_here": START_HERE, "01_images": IMAGES, "08_cnn": CNN, "09_detector": DETECTOR}
+WRONG = {
+    "00_start_here": START_HERE,
+    "01_images": IMAGES,
+    "02_enhancement": ENHANCEMENT,
+    "08_cnn": CNN,
+    "09_detector": DETECTOR,
+}
 """Lesson -> exercise -> (wrong answer, what it is told)."""

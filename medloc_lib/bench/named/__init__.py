@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import cnn, detector, start
+from medloc_lib.bench.named import cnn, detector, enhancement, start
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
 
-LESSONS: Mapping[str, Mapping[str, Make]] = {"start": start.ROWS, "cnn": cnn.ROWS, "detector": detector.ROWS}
+LESSONS: Mapping[str, Mapping[str, Make]] = {
+    "start": start.ROWS,
+    "enhancement": enhancement.ROWS,
+    "cnn": cnn.ROWS,
+    "detector": detector.ROWS,
+}
 """Lesson -> its rows, in the order of the course."""
 
 

@@ -1,0 +1,72 @@
+"""Several pictures beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from medloc_lib.errors import InputError
+from medloc_lib.plot import pictures
+from medloc_lib.plot.figures import histogram, show
+from medloc_lib.sample import Sample
+
+WIDTH, HEIGHT = 12.0, 3.5
+"""Inches: as wide as a page allows, but no picture higher than this."""
+
+
+def row(
+    named: Mapping[str, Sample | ArrayLike],
+    *,
+    channel: str | None = None,
+    window: tuple[float, float] | None = None,
+    histograms: bool = False,
+) -> Sequence[Axes]:
+    """Pictures beside each other, each under its name.
+
+    Parameters
+    ----------
+    named : name to Sample or array, as `show` takes them. Boxes of a Sample are drawn, its mask is not.
+    channel : as in `show`.
+    window : (lowest, highest) value shown, the same for all; default each picture's own.
+    histograms : draw each picture's histogram below it, with the share of pixels up to each value as a line.
+
+    Returns
+    -------
+    The axes of the pictures.
+
+    Raises
+    ------
+    InputError
+        If there is no picture.
+
+    Examples
+    --------
+    >>> [ax.get_title() for ax in row({"before": np.eye(4), "after": 1 - np.eye(4)})]
+    ['before', 'after']
+    """
+    if not named:
+        raise InputError("row needs at least one picture by name; got none")
+    side = min(WIDTH / len(named), HEIGHT)
+    rows = 2 if histograms else 1
+    _, grid = plt.subplots(
+        rows,
+        len(named),
+        figsize=(side * len(named), side * (1.25 if histograms else 1.0)),
+        height_ratios=(4, 1)[:rows],
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (name, image) in zip(grid.T, named.items(), strict=True):
+        sample = pictures.as_sample(image)
+        show(sample, ax=axes[0], channel=channel, window=window, mask=False).set_title(name, fontsize=10)
+        if histograms:
+            values = pictures.plane_of(sample, channel)
+            histogram(values, ax=axes[1])
+            sums = axes[1].twinx()
+            sums.plot(np.sort(values, axis=None), np.linspace(0, 1, values.size), color="#D55E00")
+            sums.set_yticks([0, 1], ["0", "all"], fontsize=8)
+    return list(grid[0])
