@@ -8,11 +8,23 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard
+from medloc_lib.plot.curves import froc, leaderboard, learning
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.present import present
 from medloc_lib.plot.row import row
 from medloc_lib.plot.spaces import feature_space
 
-__all__ = ["compare", "feature_space", "froc", "histogram", "leaderboard", "marked", "planes", "present", "row", "show"]
+__all__ = [
+    "compare",
+    "feature_space",
+    "froc",
+    "histogram",
+    "leaderboard",
+    "learning",
+    "marked",
+    "planes",
+    "present",
+    "row",
+    "show",
+]

@@ -41,8 +41,8 @@ def explore(
     image : Sample, or array (rows, cols), (planes, rows, cols) or (rows, cols, 3). Channels and planes are chosen in
         the widget; the truth boxes of a Sample are drawn.
     score : the function's result -> number, text, or several by name; shown with the picture.
-    **ranges : (low, high) or (low, high, step) for a slider, a list for a choice, a bool for a switch. They begin with
-        the function's defaults.
+    **ranges : (low, high) or (low, high, step) for a slider, a list for a choice, a bool for a switch, a 2-D array for
+        a table of numbers to edit. They begin with the function's defaults; a table begins as it is.
 
     Returns
     -------
@@ -219,6 +219,8 @@ class Explorer(SampleWidget):
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return "; ".join(" ".join(f"{x:.4g}" for x in row) for row in value)
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(getattr(value, "__name__", value))
 
 

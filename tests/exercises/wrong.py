@@ -147,11 +147,81 @@ SUPERVISED = {
     ),
 }
 
+CNN = {
+    "parameters": (
+        (
+            "def parameters(kind, inputs, outputs, kernel=3):\n"
+            "    return outputs * (inputs * (kernel**2 if kind == 'conv' else 1))",
+            "each with 4 weights and a bias",
+        ),
+        (
+            "def parameters(kind, inputs, outputs, kernel=3):\n"
+            "    return outputs * (kernel**2 + 1) if kind == 'conv' else outputs * (inputs + 1)",
+            "32 kernels of 3×3×3 weights",
+        ),
+    ),
+    "receptive_field": (
+        (
+            "def receptive_field(layers):\n"
+            "    size = 1\n"
+            "    for kernel, stride in layers:\n"
+            "        size += kernel - 1\n"
+            "    return size",
+            "after a pooling neighbours lie 2 pixels apart",
+        ),
+        (
+            "def receptive_field(layers):\n"
+            "    size = 1\n"
+            "    for kernel, stride in layers:\n"
+            "        size *= kernel\n"
+            "    return size",
+            "the second one sees 3 answers",
+        ),
+    ),
+}
+
+DETECTOR = {
+    "encode": (
+        (
+            "def encode(box, stride):\n"
+            "    center = np.array([box[0] + box[2], box[1] + box[3]]) / 2 / stride\n"
+            "    cell = np.floor(center)\n"
+            "    side = np.array([box[2] - box[0], box[3] - box[1]]) / stride\n"
+            "    return np.concatenate([cell, center - cell, np.log(side)])",
+            r"a cell's own centre lies at its index \+ 0\.5",
+        ),
+        (
+            "def encode(box, stride):\n"
+            "    center = np.array([box[0] + box[2], box[1] + box[3]]) / 2 / stride\n"
+            "    cell = np.floor(center)\n"
+            "    side = np.array([box[2] - box[0], box[3] - box[1]])\n"
+            "    return np.concatenate([cell, center - cell - 0.5, np.log(side)])",
+            "sides are counted in cells",
+        ),
+    ),
+    "peaks": (
+        (
+            "def peaks(heat, threshold):\n    return np.argwhere(heat >= threshold)",
+            "its neighbour .1, 2. is hotter",
+        ),
+        (
+            "def peaks(heat, threshold):\n"
+            "    up, down = np.roll(heat, 1, 0), np.roll(heat, -1, 0)\n"
+            "    left, right = np.roll(heat, 1, 1), np.roll(heat, -1, 1)\n"
+            "    around = np.max([up, down, left, right], axis=0)\n"
+            "    return np.argwhere((heat >= threshold) & (heat >= around))",
+            "across the corner",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
     "02_enhancement": ENHANCEMENT,
     "04_segmentation": SEGMENTATION,
     "05_supervised": SUPERVISED,
+    "08_cnn": CNN,
+    "09_detector": DETECTOR,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import enhancement, segmentation, start, supervised
+from medloc_lib.bench.named import cnn, detector, enhancement, segmentation, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -19,6 +19,8 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "enhancement": enhancement.ROWS,
     "segmentation": segmentation.ROWS,
     "supervised": supervised.ROWS,
+    "cnn": cnn.ROWS,
+    "detector": detector.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 

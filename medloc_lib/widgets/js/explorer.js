@@ -80,6 +80,7 @@ function render({ model, el }) {
     const value = model.get("_raw")[name];
     if (kind === "slider") parts[name] = slider(name, { min, max, step, value }, change);
     else if (kind === "choice") parts[name] = select(name, choices, value, change);
+    else if (kind === "matrix") parts[name] = matrix(name, value, change);
     else parts[name] = checkbox(name, value, change);
     controls.append(parts[name].root);
   }

@@ -50,6 +50,27 @@ const checkbox = (label, value, onchange) => {
   return { root: node("label", { class: "medloc-control" }, node("span", {}, label), input), input, set };
 };
 
+// A table of numbers. What is no number yet, such as a lone minus, is not sent.
+const matrix = (label, rows, onchange) => {
+  const cells = rows.map((row, i) => row.map((value, j) => {
+    const name = `${label}, row ${i + 1}, column ${j + 1}`;
+    const input = node("input", { ...KEYS, type: "number", step: "any", "aria-label": name });
+    input.value = value;
+    input.addEventListener("input", () => {
+      const numbers = cells.map((line) => line.map((cell) => cell.valueAsNumber));
+      if (numbers.flat().every(Number.isFinite)) onchange(numbers);
+    });
+    return input;
+  }));
+  const grid = node("div", { class: "medloc-matrix", role: "group", "aria-label": label }, ...cells.flat());
+  grid.style.gridTemplateColumns = `repeat(${rows[0].length}, max-content)`;
+  const set = (values) => values.forEach((row, i) => row.forEach((value, j) => {
+    const input = cells[i][j];
+    if (input !== document.activeElement && input.valueAsNumber !== value) input.value = value;
+  }));
+  return { root: node("div", { class: "medloc-control" }, node("span", {}, label), grid), input: grid, set };
+};
+
 // The frame around a front end.
 const frame = (el, label) => {
   const root = node("div", { class: "medloc", role: "group", "aria-label": label });
