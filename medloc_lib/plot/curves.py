@@ -129,6 +129,9 @@ def learning(
         ax.set_ylabel(label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
+        if not any(runs.values()):
+            ax.set(xticks=[], yticks=[])
+            ax.text(0.5, 0.5, "no epoch yet", ha="center", va="center", transform=ax.transAxes)
     if len(runs) > 1:
         left.legend(fontsize=9)
     return left, right
