@@ -63,11 +63,12 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets enhancement cooccurrence segmentation features training classifiers; do \
+	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
+			features training classifiers; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
-	@for lesson in enhancement segmentation supervised detector; do \
+	@for lesson in enhancement fusion segmentation supervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 

@@ -26,7 +26,7 @@ DATA = """
 import numpy as np
 from medloc_lib import enhancement, segmentation
 from medloc_lib.sample import Sample
-from medloc_lib.widgets import explore, mark, view
+from medloc_lib.widgets import explore, mark, mix, view
 
 rng = np.random.default_rng(0)
 rows, cols = np.mgrid[:512, :512]
@@ -35,6 +35,7 @@ volume = (rng.normal(0, 60, (40, 512, 512)) + ball + 20 * np.arange(40)[:, None,
 mask = np.zeros(volume.shape, np.uint8)
 mask[:, 180:300, 200:330] = 1
 sample = Sample(volume[None], mask=mask, boxes=[[0, 180, 200, 40, 300, 330]], meta={"modality": "CT"})
+three = Sample(volume[[5, 20, 35]].astype(np.float32), channels=("T1", "FLAIR", "PET"))
 """
 CELLS = [
     DATA,
@@ -66,6 +67,16 @@ def learn(picture, strokes):
 strokes = np.zeros(small.shape, int)
 strokes[120, 100:130], strokes[10, :200] = 1, 2
 mark(learn, small, marks=strokes, brush=5)
+""",
+    "mix(three)",
+    """
+def blend(t1, flair, pet):
+    fused = t1 * three["T1"] + flair * three["FLAIR"] + pet * three["PET"]
+    plt.imshow(fused, cmap="gray", vmin=-2000, vmax=2000)
+    plt.axis("off")
+    plt.show()
+
+interact(blend, t1=(-1.0, 1.0, 0.05), flair=(-1.0, 1.0, 0.05), pet=(-1.0, 1.0, 0.05));
 """,
 ]
 
@@ -186,19 +197,21 @@ def measure(page: Any, n: int = 30) -> Times:
     times["mark, click to seed (kernel)"] = (ask(7, "", presses, "press"), None)
     times["mark, paint, 256×256 (kernel)"] = (ask(8, "", presses, "press"), None)
     times["explore, unsharp (kernel)"] = (ask(6, "amount", [0.5 + 0.1 * i for i in range(n)]), None)
+    mixed = ask(9, "weight of PET", [0.9 - 0.05 * i for i in range(n)])
+    times["mix, a weight (kernel)"] = (mixed, ask(10, 2, back_and_forth, "interact"))
     return times
 
 
 def main() -> int:
-    """Run all, print the table; 1 if a bar of slice, window, overlay or explore does not hold."""
+    """Run all, print the table; 1 if a bar of slice, window, overlay, explore or mix does not hold."""
     with tempfile.TemporaryDirectory() as folder:
         write_notebook(Path(folder) / "widgets.ipynb", CELLS)
         with Lab(Path(folder)) as lab:
             page = lab.open("widgets.ipynb")
-            page.set_viewport_size({"width": 1280, "height": 5400})
+            page.set_viewport_size({"width": 1280, "height": 6600})
             lab.run_all(page)
-            page.locator(".medloc-picture").nth(2).wait_for()
-            page.locator(".noUi-handle").nth(2).wait_for()
+            page.locator(".medloc-picture").nth(12).wait_for()
+            page.locator(".noUi-handle").nth(5).wait_for()
             times = measure(page)
             still, rate = (page.evaluate(FRAMES, [1, moves]) for moves in (False, True))
     print(f"{'512×512, slider to pixels':34s} median, 95th percentile")

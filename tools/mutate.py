@@ -39,6 +39,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.enhancement.restoration:correct_bias": ("input",),
         "medloc_lib.enhancement.measures:cnr": ("zeros",),
     },
+    "03_fusion": {
+        "medloc_lib.fusion.pixel:weighted": ("zeros", "shuffled"),
+        "medloc_lib.fusion.weights:find_weights": ("zeros",),
+        "medloc_lib.fusion.registration:register": ("zeros",),
+        "medloc_lib.fusion.quality:edge_preservation": ("zeros",),
+        "medloc_lib.localizer.merged:weighted_box_fusion": ("zeros",),
+    },
     "04_segmentation": {
         "medloc_lib.segmentation.feature:grow": ("zeros",),
         "medloc_lib.segmentation.mixture:mixture": ("shuffled",),

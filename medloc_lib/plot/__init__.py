@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard, learning
+from medloc_lib.plot.curves import froc, leaderboard, learning, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.marking import marked
+from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
 from medloc_lib.plot.row import row
 from medloc_lib.plot.spaces import feature_space
@@ -23,8 +24,10 @@ __all__ = [
     "leaderboard",
     "learning",
     "marked",
+    "mixture",
     "planes",
     "present",
     "row",
     "show",
+    "trend",
 ]

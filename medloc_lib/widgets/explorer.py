@@ -153,11 +153,7 @@ class Explorer(SampleWidget):
         return f"{self._name}({', '.join(f'{k}={_short(v)}' for k, v in self.values.items())})"
 
     def _scored(self) -> str:
-        if self.score is None:
-            return ""
-        if isinstance(self.score, Mapping):
-            return ", ".join(f"{name} {_rounded(value)}" for name, value in self.score.items())
-        return f"score {_rounded(self.score)}"
+        return _told(self.score)
 
     def _run(self) -> None:
         """Call the function; what goes wrong in it is told, not raised."""
@@ -222,6 +218,15 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return "; ".join(" ".join(f"{x:.4g}" for x in row) for row in value)
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(getattr(value, "__name__", value))
+
+
+def _told(score: Any) -> str:
+    """A score, or several by name, as text."""
+    if score is None:
+        return ""
+    if isinstance(score, Mapping):
+        return ", ".join(f"{name} {_rounded(value)}" for name, value in score.items())
+    return f"score {_rounded(score)}"
 
 
 def _rounded(value: Any) -> str:

@@ -85,6 +85,33 @@ ENHANCEMENT = {
     ),
 }
 
+FUSION = {
+    "soft_product": (
+        (
+            "def soft_product(channels, floor):\n    return np.maximum(np.prod(channels, axis=0), floor)",
+            "Lift each channel to the floor first",
+        ),
+        (
+            "def soft_product(channels, floor):\n    return np.prod(channels + floor, axis=0)",
+            "0.5 stays 0.5",
+        ),
+    ),
+    "best_shift": (
+        (
+            "def best_shift(fixed, moving, most):\n"
+            "    steps = range(-most, most + 1)\n"
+            "    return min(steps, key=lambda s: np.abs(fixed - np.roll(moving, s, axis=1)).sum())",
+            "its greys turned over",
+        ),
+        (
+            "def best_shift(fixed, moving, most):\n"
+            "    steps = range(-most, most + 1)\n"
+            "    return max(steps, key=lambda s: fusion.mutual_information(np.roll(fixed, s, axis=1), moving))",
+            r"must be -3: .* rolling it by -3 undoes that; it gave 3",
+        ),
+    ),
+}
+
 SEGMENTATION = {
     "grown": (
         (
@@ -219,6 +246,7 @@ WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
     "02_enhancement": ENHANCEMENT,
+    "03_fusion": FUSION,
     "04_segmentation": SEGMENTATION,
     "05_supervised": SUPERVISED,
     "08_cnn": CNN,
