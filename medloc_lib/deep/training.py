@@ -107,11 +107,11 @@ class _Run:
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.batch = min(settings.batch, len(self.data))
+        if self.batch % settings.devices:  # before Fabric starts the other processes
+            raise InputError(f"a batch of {self.batch} cannot be shared evenly by {settings.devices} devices")
         self.fabric = fabric_for(settings)
         device = self.fabric.device
-        self.batch = min(settings.batch, len(self.data))
-        if self.batch % self.fabric.world_size:
-            raise InputError(f"a batch of {self.batch} cannot be shared evenly by {self.fabric.world_size} devices")
         self.per_epoch = len(self.data) // self.batch
         self.steps = self.per_epoch * settings.epochs
         self.layouts = LAYOUTS if settings.channels_last else {}
