@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test mutate course assignments bench format store
+.PHONY: help setup lab test mutate course assignments bench models format store
 
 help:
 	@echo "make setup    make the virtual environment in $(VENV), every package at its pinned version"
@@ -15,6 +15,7 @@ help:
 	@echo "make course   run every notebook; readable pages and the leaderboard under build/"
 	@echo "make assignments  the lessons as nbgrader's source notebooks under build/"
 	@echo "make bench    speed against peers, and the leaderboard in benchmarks/leaderboard.json"
+	@echo "make models   train the stored models of the lessons, under models/ (half an hour on 2 CPU cores)"
 	@echo "make format   format and fix the code"
 	@echo "make store    run every notebook and store its outputs"
 
@@ -41,6 +42,8 @@ test: setup
 	@$(BIN)/lint-imports
 	@echo "== test: units and doctests"
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not browser" --doctest-modules
+	@echo "== test: candidates and features of lesson 05, once"
+	@$(BIN)/medloc features brain_lesions
 	@echo "== test: every notebook, stored outputs compared"
 	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -60,11 +63,25 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets enhancement registration fusion; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
+			features training classifiers; do \
+		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
-	@for lesson in enhancement fusion; do \
+	@$(BIN)/medloc features brain_lesions
+	@for lesson in enhancement fusion segmentation supervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
+
+# A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
+TRAIN := $(BIN)/medloc train --dataset brain_lesions
+models: setup
+	@echo "== models: the stored models of lessons 08 and 09"
+	@$(TRAIN) --localizer pooled_cam --out models/brain_lesions_pooled
+	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
+	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
+	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
+	@$(TRAIN):dims=3 --localizer heatmap --set "widths=(16,32,64,96)" --set epochs=60 --set batch=2 --set ema=0.99 \
+		--out models/brain_lesions_heatmap_3d
 
 format: setup
 	@echo "== format"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -173,6 +174,15 @@ def test_leaderboard_orders_the_methods_and_draws_their_intervals():
     ax = plot.leaderboard({"b": Interval(0.5, 0.4, 0.7), "a": Interval(0.2, 0.1, 0.3)}, ax=axes())
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
     assert list(ax.lines[2].get_xdata()) == [0.4, 0.7]
+
+
+def test_learning_marks_the_best_score_and_leaves_out_epochs_without_one():
+    epochs = [SimpleNamespace(epoch=i, loss=4 - i, score=s) for i, s in enumerate((0.2, 0.8, None, 0.5), start=1)]
+    left, right = plot.learning({"a": epochs, "b": epochs[:1]}, metric="AP")
+    assert list(left.lines[0].get_ydata()) == [3, 2, 1, 0]
+    assert list(right.lines[0].get_xdata()) == [1, 2, 4]
+    assert list(right.lines[1].get_xydata()[0]) == [2, 0.8]
+    assert [t.get_text() for t in left.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_the_window_of_a_dicom_file_is_used_until_it_has_been_applied():

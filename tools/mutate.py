@@ -46,6 +46,27 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.fusion.quality:edge_preservation": ("zeros",),
         "medloc_lib.localizer.merged:weighted_box_fusion": ("zeros",),
     },
+    "04_segmentation": {
+        "medloc_lib.segmentation.feature:grow": ("zeros",),
+        "medloc_lib.segmentation.mixture:mixture": ("shuffled",),
+        "medloc_lib.segmentation.boundary:watershed": ("shuffled",),
+        "medloc_lib.segmentation.cooccurrence:cooccurrence": ("zeros",),
+        "medloc_lib.segmentation.strokes:PixelClassifier.predict": ("zeros",),
+    },
+    "05_supervised": {
+        "medloc_lib.classical.candidates:best_overlaps": ("zeros",),
+        "medloc_lib.classical.features.firstorder:first_order": ("zeros",),
+        "medloc_lib.classical.supervised:offsets": ("zeros",),
+        "medloc_lib.classical.supervised:moved": ("input",),
+        "medloc_lib.classical.supervised:lesion_scores": ("shuffled",),
+    },
+    "08_cnn": {
+        "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
+        "medloc_lib.deep.explain:grad_cam": ("shuffled",),
+        "medloc_lib.deep.explain:occlusion": ("zeros",),
+        "medloc_lib.metrics.classification:balanced_accuracy": ("zeros",),
+        "medloc_lib.deep.nets:count": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 
@@ -60,6 +81,8 @@ def broken(original, way):
                 return np.zeros_like(value)
             other = np.random.default_rng(0).permutation(value.ravel()).reshape(value.shape)
             return value.ravel()[::-1].reshape(value.shape) if np.array_equal(other, value) else other
+        if hasattr(value, "new_zeros"):  # a tensor
+            return value.new_zeros(value.shape) if way == "zeros" else value.flatten().flip(0).reshape(value.shape)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return value
         return type(value)(0) if way == "zeros" else type(value)(-value)
@@ -67,8 +90,9 @@ def broken(original, way):
         if way == "input":
             return args[0]
         value = original(*args, **kwargs)
-        if isinstance(value, tuple) and not hasattr(value, "_fields"):
-            return tuple(spoil(v) for v in value)
+        if isinstance(value, tuple):
+            parts = [spoil(v) for v in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
         if hasattr(value, "__dataclass_fields__"):
             for name in value.__dataclass_fields__:
                 object.__setattr__(value, name, spoil(getattr(value, name)))

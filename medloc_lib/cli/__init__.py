@@ -198,6 +198,58 @@ def bench(
 
 
 @app.command()
+def features(
+    name: Annotated[str, typer.Argument(help="Name of a data set of pictures in 2-D, such as brain_lesions.")],
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeat for more.")] = None,
+    candidates: Annotated[int, typer.Option(help="How many candidates a picture, at most.", min=1)] = 50,
+) -> None:
+    """Propose candidates in every picture of a data set, describe them, and keep that in the cache.
+
+    What is there already is kept. Lessons 05 to 07 read it.
+    """
+    from medloc_lib.classical.features import load
+    from medloc_lib.data import registry
+
+    for part in split or registry.info(name).splits:
+        found = load(name, split=part, n=candidates)
+        columns = len(found[0].columns) if found else 0
+        typer.echo(f"{name} {part}: {len(found)} pictures, {sum(map(len, found))} candidates, {columns} features")
+
+
+@app.command()
+def train(
+    dataset: Annotated[
+        str, typer.Option(help="Name of a data set, such as brain_lesions or brain_lesions:dims=3, or a folder.")
+    ],
+    localizer: Annotated[str, typer.Option(help="A name such as heatmap, or module:Class.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model, its page MODEL.md, and the checkpoint meanwhile.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, such as epochs=30; repeat for more.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    group_by: Annotated[
+        str | None, typer.Option(help="Of a folder: what names the patient, such as a CSV column.")
+    ] = None,
+    on_bad: Annotated[
+        Literal["raise", "drop", "clip"], typer.Option(help="Of a folder: what becomes of boxes that cannot be right.")
+    ] = "raise",
+) -> None:
+    """Train a network and keep it, with a page that says what it is. Run again after a kill, it goes on."""
+    from medloc_lib.cli import choose, training
+
+    sys.path.insert(0, str(Path.cwd()))
+    (chosen,) = choose.localizers([localizer]).values()
+    ready = training.configure(chosen, sets or (), seed)
+    splits = choose.splits(dataset, group_by=group_by, on_bad=on_bad)
+    options = {
+        "seed": str(seed) if seed else None,
+        "group-by": group_by,
+        "on-bad": None if on_bad == "raise" else on_bad,
+    }
+    typer.echo(training.run(ready, splits, out, training.command_line(dataset, localizer, out, options, sets or ())))
+
+
+@app.command()
 def info() -> None:
     """Say what a bug report needs: versions, device, memory, cache. No names, no home folder."""
     from medloc_lib.cli import about

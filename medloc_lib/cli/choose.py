@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import shlex
@@ -80,13 +81,15 @@ def _own(spec: str) -> Any:
 def splits(dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise") -> Splits:
     """The splits of a named data set, or a seeded split of a folder by patient.
 
+    A name may be followed by options of the data set: ``brain_lesions:dims=3,site='A'``.
+
     Raises
     ------
     InputError
         If there is no such data set or folder, or it cannot be split.
     """
     folder = Path(dataset)
-    if dataset in registry.names():
+    if is_named(dataset):
         if group_by is not None:
             raise InputError(f"--group-by is for folders; {dataset} has its own splits")
         return _named(dataset)
@@ -95,14 +98,36 @@ def splits(dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise"
     return _folder(folder, group_by, on_bad)
 
 
-def _named(name: str) -> Splits:
+def is_named(dataset: str) -> bool:
+    """Whether this is a data set of the registry, with options or without."""
+    return dataset.partition(":")[0] in registry.names()
+
+
+def _named(dataset: str) -> Splits:
+    name, _, text = dataset.partition(":")
+    try:
+        options = eval_options(text)
+    except (ValueError, SyntaxError) as error:
+        raise InputError(f"options of a data set look like {name}:dims=3,site='A'; got {dataset!r}") from error
     about = registry.info(name)
     if not {"train", "test"} <= set(about.splits):
         raise InputError(
             f"{name} cannot be benched: it needs the splits train and test; it has {', '.join(about.splits)}"
         )
-    validation = registry.load(name, split="val") if "val" in about.splits else None
-    return Splits(name, registry.load(name, split="train"), validation, registry.load(name, split="test"))
+    train, test = (registry.load(name, split=split, **options) for split in ("train", "test"))
+    return Splits(dataset, train, registry.load(name, split="val", **options) if "val" in about.splits else None, test)
+
+
+def eval_options(text: str) -> dict[str, Any]:
+    """Options as they are written in a call; plain values only.
+
+    >>> eval_options("dims=3, site='A'")
+    {'dims': 3, 'site': 'A'}
+    """
+    call = ast.parse(f"f({text})", mode="eval").body
+    if not isinstance(call, ast.Call) or call.args or any(keyword.arg is None for keyword in call.keywords):
+        raise ValueError("options have names")
+    return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
 
 
 def _folder(folder: Path, group_by: str | None, on_bad: OnBad) -> Splits:
@@ -142,6 +167,6 @@ def _folder(folder: Path, group_by: str | None, on_bad: OnBad) -> Splits:
 
 def command(dataset: str, options: Mapping[str, str | None], specs: Sequence[str]) -> str:
     """The command that makes these rows again; of a folder its name alone, as paths say whose machine it was."""
-    words = ["medloc", "bench", "--dataset", dataset if dataset in registry.names() else Path(dataset).resolve().name]
+    words = ["medloc", "bench", "--dataset", dataset if is_named(dataset) else Path(dataset).resolve().name]
     words += [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
     return shlex.join([*words, *(word for spec in specs for word in ("--localizer", spec))])

@@ -17,7 +17,7 @@ def _soft_product(answer: Answer) -> None:
     expect_array(given, [[0.2, 0.25, 0.2]], call, hint=hint)
     expect(np.array_equal(channels, before), f"{call} must leave its input as it is: make a new array (np.maximum)")
     three = np.array([[[0.0]], [[0.0]], [[0.8]]])
-    hint = "Each value is lifted on its own, before the product: 0.5 × 0.5 × 0.8"
+    hint = "Lift each channel to the floor first: with three channels each zero is lifted on its own"
     expect_array(answer(three, 0.5), [[0.2]], "soft_product([[[0]], [[0]], [[0.8]]], 0.5)", hint=hint)
 
 

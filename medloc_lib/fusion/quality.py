@@ -158,7 +158,7 @@ def ssim(first: ArrayLike, second: ArrayLike, *, data_range: float | None = None
     from skimage.metrics import structural_similarity
 
     options: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return float(structural_similarity(a, b, data_range=span, **options))  # type: ignore[no-untyped-call]
+    return float(structural_similarity(a, b, data_range=span, **options))
 
 
 def _kept(x: Floats, gamma: float, kappa: float, sigma: float) -> Floats:

@@ -4,6 +4,8 @@ Boxes
     `match` pairs detections with truth boxes once; `Matches` then gives average precision, FROC and the error of the
     centre, over all images or over a resampled set of them. `average_precision`, `froc` and `center_error` do both
     steps in one call. `pointing_game` asks only whether the brightest point is right.
+Whole images
+    `auroc` and `balanced_accuracy` of a yes or no.
 Masks
     `dice`, `hausdorff`, `surface_distance`.
 Certainty
@@ -22,6 +24,7 @@ AP 1.000: lesion 1.000
 from __future__ import annotations
 
 from medloc_lib.geometry import iou
+from medloc_lib.metrics.classification import auroc, balanced_accuracy
 from medloc_lib.metrics.curves import AveragePrecision, Froc
 from medloc_lib.metrics.detection import average_precision, center_error, froc, pointing_game, pointing_hits
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
@@ -33,7 +36,9 @@ __all__ = [
     "Froc",
     "Interval",
     "Matches",
+    "auroc",
     "average_precision",
+    "balanced_accuracy",
     "bootstrap",
     "box_size_mm",
     "center_error",

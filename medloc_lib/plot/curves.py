@@ -1,15 +1,17 @@
-"""Scores as figures: the FROC curve, methods beside each other, and against something that changes."""
+"""Scores as figures: the FROC curve, methods beside each other, trends, and how a training went."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from medloc_lib.errors import InputError
 from medloc_lib.metrics import Froc, Interval
-from medloc_lib.plot.figures import _new
+from medloc_lib.plot.figures import _new, _new_row
 from medloc_lib.plot.pictures import COLORS
 
 STYLES = ("-", "--", ":", "-.")
@@ -128,3 +130,53 @@ def trend(
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9)
     return axes
+
+
+class EpochLike(Protocol):
+    """What `learning` looks at; `medloc_lib.deep.settings.Epoch` has it."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def score(self) -> float | None: ...
+
+
+def learning(
+    runs: Mapping[str, Sequence[EpochLike]], *, axes: Sequence[Axes] | None = None, metric: str = "score"
+) -> Sequence[Axes]:
+    """How trainings went: the mean loss of each epoch, and the score on validation; the best score is marked.
+
+    Parameters
+    ----------
+    runs : by name, the epochs of each. Lines differ in style as well as in colour.
+    axes : two axes; default a new figure.
+    metric : what the score is called.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> epochs = [SimpleNamespace(epoch=i, loss=1 / i, score=i / 4) for i in (1, 2, 3)]
+    >>> [ax.get_ylabel() for ax in learning({"run": epochs}, metric="AP")]
+    ['loss', 'AP']
+    """
+    left, right = list(_new_row(2) if axes is None else axes)
+    for i, (name, epochs) in enumerate(runs.items()):
+        color, style = COLORS[-1 - i % len(COLORS)], STYLES[i % len(STYLES)]
+        left.plot([e.epoch for e in epochs], [e.loss for e in epochs], style, color=color, label=name)
+        scored = [(e.epoch, e.score) for e in epochs if e.score is not None]
+        right.plot(*(zip(*scored, strict=True) if scored else ([], [])), style, color=color, label=name)
+        if scored:
+            right.plot(*max(scored, key=lambda point: point[1]), "o", color=color)
+    for ax, label in ((left, "loss"), (right, metric)):
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(label)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.grid(alpha=0.3)
+        if not any(runs.values()):
+            ax.set(xticks=[], yticks=[])
+            ax.text(0.5, 0.5, "no epoch yet", ha="center", va="center", transform=ax.transAxes)
+    if len(runs) > 1:
+        left.legend(fontsize=9)
+    return left, right

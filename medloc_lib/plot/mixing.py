@@ -55,7 +55,7 @@ def mixture(
     flat = scaled if sample.ndim == 2 else scaled[:, index]
     fused = combine(flat, rule, weights=list(weights.values()))
     if axes is None:
-        size = (3.1 * (len(weights) + 1), 3.4)
+        size = (2.4 * (len(weights) + 1), 2.7)
         axes = list(plt.subplots(1, len(weights) + 1, figsize=size, layout="constrained")[1])
     if len(axes) != len(weights) + 1:
         raise InputError(f"mixture draws {len(weights)} channels and their fusion; got {len(axes)} axes")

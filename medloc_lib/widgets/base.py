@@ -20,9 +20,9 @@ from medloc_lib.sample import Sample
 FILES = resources.files("medloc_lib.widgets") / "js"
 
 
-def script(name: str) -> str:
+def script(*names: str) -> str:
     """A front end as one ES module: what all share, then its own."""
-    return "\n".join((FILES / f"{part}.js").read_text(encoding="utf-8") for part in ("picture", name))
+    return "\n".join((FILES / f"{part}.js").read_text(encoding="utf-8") for part in ("picture", *names))
 
 
 class Widget(anywidget.AnyWidget):

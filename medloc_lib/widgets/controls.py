@@ -12,16 +12,20 @@ import numpy as np
 
 from medloc_lib.errors import InputError
 
+Raw = float | int | bool | list[list[float]]
+"""What the front end has for a value."""
+
 
 @dataclass(frozen=True)
 class Control:
-    """One parameter: a slider, a list to choose from, or a switch.
+    """One parameter: a slider, a list to choose from, a switch, or a table of numbers.
 
     Parameters
     ----------
     name : of the parameter.
-    kind : "slider", "choice" or "switch".
-    start : value it begins with: for a slider the number, for a choice the index, for a switch the bool.
+    kind : "slider", "choice", "switch" or "matrix".
+    start : value it begins with: for a slider the number, for a choice the index, for a switch the bool, for a matrix
+        its rows.
     low, high, step : of a slider.
     choices : of a choice.
     whole : whether a slider gives int.
@@ -29,7 +33,7 @@ class Control:
 
     name: str
     kind: str
-    start: float | int | bool
+    start: Raw
     low: float = 0.0
     high: float = 1.0
     step: float = 1.0
@@ -42,15 +46,17 @@ class Control:
         return {"name": self.name, "kind": self.kind, **limits, "choices": [_name(c) for c in self.choices]}
 
     def value(self, raw: Any) -> Any:
-        """What the function is given for the front end's number, index or bool."""
+        """What the function is given for the front end's number, index, bool or rows."""
         if self.kind == "choice":
             return self.choices[int(raw)]
         if self.kind == "switch":
             return bool(raw)
+        if self.kind == "matrix":
+            return np.asarray(raw, dtype=np.float64)
         return round(raw) if self.whole else float(raw)
 
-    def raw(self, value: Any) -> float | int | bool:
-        """The front end's number, index or bool for a value; the other way round.
+    def raw(self, value: Any) -> Raw:
+        """The front end's number, index, bool or rows for a value; the other way round.
 
         Raises
         ------
@@ -64,6 +70,11 @@ class Control:
             raise InputError(f"{self.name} must be one of {', '.join(map(_name, self.choices))}; got {value!r}")
         if self.kind == "switch":
             return bool(value)
+        if self.kind == "matrix":
+            rows, shape = np.asarray(value, dtype=np.float64), np.shape(self.start)
+            if rows.shape != shape or not np.isfinite(rows).all():
+                raise InputError(f"{self.name} must be finite numbers of shape {shape}; got shape {rows.shape}")
+            return [[float(x) for x in row] for row in rows]
         if not self.low <= value <= self.high:
             raise InputError(f"{self.name} must be between {self.low:g} and {self.high:g}; got {value!r}")
         return int(value) if self.whole else float(value)
@@ -76,7 +87,7 @@ def controls_for(function: Callable[..., Any], ranges: Mapping[str, Any]) -> lis
     ----------
     function : its defaults are what the controls begin with, where they lie in the range; else the middle of a slider
         and the first of a choice.
-    ranges : parameter to (low, high), (low, high, step), a list of choices, or a bool.
+    ranges : parameter to (low, high), (low, high, step), a list of choices, a bool, or a 2-D array to edit.
 
     Raises
     ------
@@ -96,6 +107,8 @@ def controls_for(function: Callable[..., Any], ranges: Mapping[str, Any]) -> lis
 def _control(name: str, spec: Any, default: Any) -> Control:
     if isinstance(spec, bool | np.bool_):
         return Control(name, "switch", bool(spec))
+    if isinstance(spec, np.ndarray) and spec.ndim == 2 and spec.size and np.isfinite(spec).all():
+        return Control(name, "matrix", [[float(x) for x in row] for row in spec])
     if isinstance(spec, list) and spec:
         made = Control(name, "choice", 0, choices=tuple(spec))
     elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(_is_number(x) for x in spec):
@@ -108,7 +121,8 @@ def _control(name: str, spec: Any, default: Any) -> Control:
         made = Control(name, "slider", middle, float(low), float(high), float(step), whole=whole)
     else:
         raise InputError(
-            f"the range of {name!r} must be (low, high), (low, high, step), a list of choices or a bool; got {spec!r}"
+            f"the range of {name!r} must be (low, high), (low, high, step), a list of choices, a bool or a 2-D array; "
+            f"got {spec!r}"
         )
     if default is None and not (made.kind == "choice" and None in made.choices):
         return made

@@ -41,8 +41,8 @@ def explore(
     image : Sample, or array (rows, cols), (planes, rows, cols) or (rows, cols, 3). Channels and planes are chosen in
         the widget; the truth boxes of a Sample are drawn.
     score : the function's result -> number, text, or several by name; shown with the picture.
-    **ranges : (low, high) or (low, high, step) for a slider, a list for a choice, a bool for a switch. They begin with
-        the function's defaults.
+    **ranges : (low, high) or (low, high, step) for a slider, a list for a choice, a bool for a switch, a 2-D array for
+        a table of numbers to edit. They begin with the function's defaults; a table begins as it is.
 
     Returns
     -------
@@ -74,9 +74,10 @@ class Explorer(SampleWidget):
     Parameters
     ----------
     function, sample, ranges, score : as in `explore`.
+    **more : what the front end must know beside that.
     """
 
-    _esm = script("explorer")
+    _esm = script("marking", "explorer")
     _raw = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -85,6 +86,7 @@ class Explorer(SampleWidget):
         sample: Sample,
         ranges: Mapping[str, Any],
         score: Callable[[Any], Any] | None = None,
+        **more: Any,
     ) -> None:
         self.function = function
         self.result: Any = None
@@ -102,6 +104,7 @@ class Explorer(SampleWidget):
             "size": SIZE,
             "channels": list(names),
             "controls": [c.facts() for c in self._controls.values()],
+            **more,
         }
         super().__init__(sample, facts, _raw={c.name: c.start for c in self._controls.values()})
         self._run()
@@ -157,13 +160,16 @@ class Explorer(SampleWidget):
         picture = self.picture
         start = time.perf_counter()
         try:
-            result = self.function(picture.copy(), **self.values)
+            result = self._call_function(picture.copy())
             self.seconds = time.perf_counter() - start
             self._outcome = pictures.outcome(result, picture)
             self.result = result
             self.score, self.error = (None if self._rate is None else self._rate(result)), ""
         except Exception as error:  # the user's own code may raise anything, and the widget must live on
             self.score, self.error = None, _line(error)
+
+    def _call_function(self, picture: Any) -> Any:
+        return self.function(picture, **self.values)
 
     def _changed(self, change: Any) -> None:
         if change["name"] != "_raw":
@@ -174,6 +180,10 @@ class Explorer(SampleWidget):
     def _answer(self, _: Any, content: dict[str, Any], __: Any) -> None:
         if content.get("ready"):
             self._tell(before=True)
+
+    def _more(self, put: Callable[[tuple[dict[str, Any], bytes]], dict[str, Any]]) -> dict[str, Any]:
+        """What else the front end is told; `put` takes pixels along."""
+        return {}
 
     def _tell(self, *, before: bool) -> None:
         """The present state for the front end; the picture before only where it is new."""
@@ -187,7 +197,7 @@ class Explorer(SampleWidget):
             return {**packed[0], "buffer": len(buffers) - 1}
 
         took = f"{1000 * self.seconds:.1f} ms" if self.seconds < 1 else f"{self.seconds:.1f} s"
-        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took}
+        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took, **self._more(put)}
         if before:
             state["before"] = {"image": put(pack(picture)), "window": list(window), "marks": mark_facts(truth)}
             labels = pictures.mask_of(self.sample, self.plane)
@@ -205,6 +215,8 @@ class Explorer(SampleWidget):
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return "; ".join(" ".join(f"{x:.4g}" for x in row) for row in value)
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(getattr(value, "__name__", value))
 
 

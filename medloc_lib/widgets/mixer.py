@@ -142,7 +142,7 @@ class Mixer(SampleWidget):
 
     def still(self) -> Figure:
         """The present state as a figure: `plot.mixture`."""
-        figure = Figure(figsize=(2.7 * (len(self._weights) + 1), 3.2), layout="constrained")
+        figure = Figure(figsize=(2.2 * (len(self._weights) + 1), 2.7), layout="constrained")
         axes = list(figure.subplots(1, len(self._weights) + 1))
         if self.error:
             figure.supxlabel(self.error, fontsize=9)

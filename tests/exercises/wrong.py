@@ -89,7 +89,7 @@ FUSION = {
     "soft_product": (
         (
             "def soft_product(channels, floor):\n    return np.maximum(np.prod(channels, axis=0), floor)",
-            "lifted on its own, before the product",
+            "Lift each channel to the floor first",
         ),
         (
             "def soft_product(channels, floor):\n    return np.prod(channels + floor, axis=0)",
@@ -112,10 +112,144 @@ FUSION = {
     ),
 }
 
+SEGMENTATION = {
+    "grown": (
+        (
+            "def grown(image, seed, tolerance):\n    return np.abs(image - image[seed].mean()) <= tolerance",
+            "do not hang with the seed",
+        ),
+        (
+            "def grown(image, seed, tolerance):\n"
+            "    alike = np.abs(image - image[seed].mean()) <= tolerance\n"
+            "    return ndimage.binary_dilation(seed) & alike",
+            "Go on until nothing is added",
+        ),
+    ),
+    "neighbors": (
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts / counts.sum()",
+            "in both orders",
+        ),
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts + counts.T",
+            "must add up to 1",
+        ),
+    ),
+}
+
+SUPERVISED = {
+    "loss_gradient": (
+        (
+            "def loss_gradient(weights, x, lesion):\n"
+            "    p = 1 / (1 + np.exp(-x @ weights))\n"
+            "    return x.T @ (p - lesion)",
+            "the loss is a mean",
+        ),
+        (
+            "def loss_gradient(weights, x, lesion):\n    return x.T @ (x @ weights - lesion + 0.5) / len(x)",
+            "A tiny step in each weight",
+        ),
+    ),
+    "refined": (
+        (
+            "def refined(box, offset):\n"
+            "    middle, size = (np.array(box[:2]) + box[2:]) / 2, np.subtract(box[2:], box[:2])\n"
+            "    middle, size = middle + np.array(offset[:2]), size * np.exp(offset[2:])\n"
+            "    return np.concatenate([middle - size / 2, middle + size / 2])",
+            "Shares of the box's own height",
+        ),
+        (
+            "def refined(box, offset):\n"
+            "    start, size = np.array(box[:2]), np.subtract(box[2:], box[:2])\n"
+            "    start, size = start + np.array(offset[:2]) * size, size * np.exp(offset[2:])\n"
+            "    return np.concatenate([start, start + size])",
+            "about the same centre",
+        ),
+    ),
+}
+
+CNN = {
+    "parameters": (
+        (
+            "def parameters(kind, inputs, outputs, kernel=3):\n"
+            "    return outputs * (inputs * (kernel**2 if kind == 'conv' else 1))",
+            "each with 4 weights and a bias",
+        ),
+        (
+            "def parameters(kind, inputs, outputs, kernel=3):\n"
+            "    return outputs * (kernel**2 + 1) if kind == 'conv' else outputs * (inputs + 1)",
+            "32 kernels of 3×3×3 weights",
+        ),
+    ),
+    "receptive_field": (
+        (
+            "def receptive_field(layers):\n"
+            "    size = 1\n"
+            "    for kernel, stride in layers:\n"
+            "        size += kernel - 1\n"
+            "    return size",
+            "after a pooling neighbours lie 2 pixels apart",
+        ),
+        (
+            "def receptive_field(layers):\n"
+            "    size = 1\n"
+            "    for kernel, stride in layers:\n"
+            "        size *= kernel\n"
+            "    return size",
+            "the second one sees 3 answers",
+        ),
+    ),
+}
+
+DETECTOR = {
+    "encode": (
+        (
+            "def encode(box, stride):\n"
+            "    center = np.array([box[0] + box[2], box[1] + box[3]]) / 2 / stride\n"
+            "    cell = np.floor(center)\n"
+            "    side = np.array([box[2] - box[0], box[3] - box[1]]) / stride\n"
+            "    return np.concatenate([cell, center - cell, np.log(side)])",
+            r"a cell's own centre lies at its index \+ 0\.5",
+        ),
+        (
+            "def encode(box, stride):\n"
+            "    center = np.array([box[0] + box[2], box[1] + box[3]]) / 2 / stride\n"
+            "    cell = np.floor(center)\n"
+            "    side = np.array([box[2] - box[0], box[3] - box[1]])\n"
+            "    return np.concatenate([cell, center - cell - 0.5, np.log(side)])",
+            "sides are counted in cells",
+        ),
+    ),
+    "peaks": (
+        (
+            "def peaks(heat, threshold):\n    return np.argwhere(heat >= threshold)",
+            "its neighbour .1, 2. is hotter",
+        ),
+        (
+            "def peaks(heat, threshold):\n"
+            "    up, down = np.roll(heat, 1, 0), np.roll(heat, -1, 0)\n"
+            "    left, right = np.roll(heat, 1, 1), np.roll(heat, -1, 1)\n"
+            "    around = np.max([up, down, left, right], axis=0)\n"
+            "    return np.argwhere((heat >= threshold) & (heat >= around))",
+            "across the corner",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
     "02_enhancement": ENHANCEMENT,
     "03_fusion": FUSION,
+    "04_segmentation": SEGMENTATION,
+    "05_supervised": SUPERVISED,
+    "08_cnn": CNN,
+    "09_detector": DETECTOR,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

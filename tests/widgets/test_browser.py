@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 DATA = """
 import numpy as np, time
+from scipy import ndimage
 from medloc_lib.geometry import affine_from, mask_to_boxes
 from medloc_lib.sample import Detections, Sample
 from medloc_lib.widgets import explore, view, view3d
@@ -41,6 +42,9 @@ def slow(picture, level=0):
     time.sleep(0.15)
     return picture > level / 200
 
+def convolve(picture, kernel):
+    return ndimage.correlate(picture, kernel)
+
 calls = []
 """
 CELLS = [
@@ -50,8 +54,9 @@ CELLS = [
     "g = explore(gain, grey, score=np.mean, factor=(0.0, 2.0, 0.1), invert=False)\ng",
     "t = explore(slow, grey, level=(0, 200))\nt",
     "z = view3d(ct)\nz",
+    "k = explore(convolve, grey, kernel=np.eye(2))\nk",
 ]
-VIEW, COLOR, GAIN, SLOW, VOLUME = range(1, 6)
+VIEW, COLOR, GAIN, SLOW, VOLUME, KERNEL = range(1, 7)
 HERE: dict = {}
 
 
@@ -294,6 +299,52 @@ def test_a_fast_drag_drops_what_nobody_would_see(lab, page, cell):
     window = tuple(np.percentile(HERE["grey"], (0.5, 99.5)))
     mask = (HERE["grey"] > last / 200).astype(int)
     assert_shows(output, expected(HERE["grey"].astype(np.float32), window, mask), k=1)
+
+
+TRAINING = [
+    """
+from medloc_lib.widgets import curves
+from tests.deep import runs
+from medloc_lib.deep.settings import Settings
+live = curves("Toy")
+live
+""",
+    """
+settings = Settings(epochs=100_000, batch=4, device="cpu")  # hours: only the button ends it
+state, history = runs.run(settings=settings, validate=runs.right, watch=live)
+print(history.stopped)
+""",
+]
+
+
+def test_the_button_stops_a_training_while_its_cell_runs(lab):
+    write_notebook(lab.folder / "training.ipynb", TRAINING)
+    page = lab.open("training.ipynb")
+    page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
+    output = page.locator(".jp-Cell").first.locator(".medloc")
+    button = output.get_by_role("button", name="Stop and keep the best")
+    output.locator("polyline").nth(1).wait_for(timeout=60_000)  # some epochs are over
+    assert "loss" in output.inner_text()
+    button.click()
+    page.locator(".jp-Cell").nth(1).locator("pre", has_text="True").wait_for(timeout=30_000)
+    assert output.get_by_role("button", name="Stopped").is_disabled()
+    assert lab.ask(page, "history.stopped and history.best.score == max(e.score for e in history.epochs)")
+    page.context.close()
+
+
+def test_a_table_of_numbers_is_edited(lab, page, cell):
+    def values():
+        return lab.ask(page, "k.values['kernel'].tolist()")
+
+    output = cell(KERNEL)
+    field = output.get_by_label("kernel, row 1, column 2")
+    field.fill("0.5")
+    until(lambda: values() == [[1.0, 0.5], [0.0, 1.0]])
+    assert values() == [[1.0, 0.5], [0.0, 1.0]]
+    field.fill("")  # no number yet: nothing is sent, nothing breaks
+    field.fill("-2")
+    until(lambda: values()[0][1] == -2)
+    assert values() == [[1.0, -2.0], [0.0, 1.0]]
 
 
 def contrast(page, selector):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import enhancement, fusion, start
+from medloc_lib.bench.named import cnn, detector, enhancement, fusion, segmentation, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -18,6 +18,10 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "start": start.ROWS,
     "enhancement": enhancement.ROWS,
     "fusion": fusion.ROWS,
+    "segmentation": segmentation.ROWS,
+    "supervised": supervised.ROWS,
+    "cnn": cnn.ROWS,
+    "detector": detector.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 

@@ -80,6 +80,7 @@ function render({ model, el }) {
     const value = model.get("_raw")[name];
     if (kind === "slider") parts[name] = slider(name, { min, max, step, value }, change);
     else if (kind === "choice") parts[name] = select(name, choices, value, change);
+    else if (kind === "matrix") parts[name] = matrix(name, value, change);
     else parts[name] = checkbox(name, value, change);
     controls.append(parts[name].root);
   }
@@ -117,7 +118,8 @@ function render({ model, el }) {
   const error = node("p", { class: "medloc-error", role: "alert", hidden: "" });
   const readout = node("p", { class: "medloc-readout" }, "\u00a0");
   const pair = node("div", { class: "medloc-body" }, panes.before.root, panes.after.root);
-  const body = node("div", {}, controls, score, error, pair, readout);
+  // What comes and goes stands below a picture that somebody draws on, so that it does not move under the hand.
+  const body = node("div", {}, controls, ...(facts.labels ? [pair, score, error] : [score, error, pair]), readout);
 
   // One cursor in both pictures: which value became which.
   const point = (at) => {
@@ -130,6 +132,7 @@ function render({ model, el }) {
     readout.textContent = [...place, ...words.filter(Boolean)].join(" · ").replaceAll("-", "\u2212");
   };
 
+  const mark = facts.labels ? marking({ facts, model, picture: panes.before.picture, controls, put, point }) : null;
   const load = (pane, { image, mask, window, marks }, buffers) => {
     const { picture, histogram } = pane;
     picture.mask = mask ? unpack(mask, buffers[mask.buffer]).pixels : null;
@@ -150,10 +153,11 @@ function render({ model, el }) {
     }
     if (!panes.before.picture.image) return;
     load(panes.after, { ...after, image: after.image ?? panes.before.picture.image }, buffers);
-    panes.before.picture.mask = after.mask ? truth : null;
+    if (mark) mark(unpack(state.marks, buffers[state.marks.buffer]).pixels);
+    else panes.before.picture.mask = after.mask ? truth : null;
     panes.before.picture.request();
-    panes.before.caption.textContent = "before";
-    panes.after.caption.textContent = `after, ${state.seconds}`;
+    panes.before.caption.textContent = mark ? "your marks" : "before";
+    panes.after.caption.textContent = `${mark ? "what is made of them" : "after"}, ${state.seconds}`;
     score.textContent = state.score;
     score.hidden = !state.score;
     error.textContent = state.error;

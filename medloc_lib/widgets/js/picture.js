@@ -50,6 +50,27 @@ const checkbox = (label, value, onchange) => {
   return { root: node("label", { class: "medloc-control" }, node("span", {}, label), input), input, set };
 };
 
+// A table of numbers. What is no number yet, such as a lone minus, is not sent.
+const matrix = (label, rows, onchange) => {
+  const cells = rows.map((row, i) => row.map((value, j) => {
+    const name = `${label}, row ${i + 1}, column ${j + 1}`;
+    const input = node("input", { ...KEYS, type: "number", step: "any", "aria-label": name });
+    input.value = value;
+    input.addEventListener("input", () => {
+      const numbers = cells.map((line) => line.map((cell) => cell.valueAsNumber));
+      if (numbers.flat().every(Number.isFinite)) onchange(numbers);
+    });
+    return input;
+  }));
+  const grid = node("div", { class: "medloc-matrix", role: "group", "aria-label": label }, ...cells.flat());
+  grid.style.gridTemplateColumns = `repeat(${rows[0].length}, max-content)`;
+  const set = (values) => values.forEach((row, i) => row.forEach((value, j) => {
+    const input = cells[i][j];
+    if (input !== document.activeElement && input.valueAsNumber !== value) input.value = value;
+  }));
+  return { root: node("div", { class: "medloc-control" }, node("span", {}, label), grid), input: grid, set };
+};
+
 // The frame around a front end.
 const frame = (el, label) => {
   const root = node("div", { class: "medloc", role: "group", "aria-label": label });
@@ -82,7 +103,8 @@ class Picture {
     this.root = node("div", { ...KEYS, ...roles }, this.canvas, this.lines);
     this.root.title = `Drag: sideways for the window's width, up and down for its level. Double-click: reset.${keys}`;
     this.label(label);
-    for (const name of ["onwindow", "onreset", "onhover", "onkey", "onsize"]) this[name] = () => {};
+    const events = ["onwindow", "onreset", "onhover", "onkey", "onsize", "onpress", "ondrag"];
+    for (const name of events) this[name] = () => {};
     this.listen();
     this.watcher = new ResizeObserver(() => this.outline());
     this.watcher.observe(this.root);
@@ -237,8 +259,14 @@ class Picture {
 
   listen() {
     let start = null;
+    let taken = false; // a drag that somebody wants for something else than the window
     this.root.addEventListener("pointerdown", (event) => {
       if (!this.image || event.button !== 0) return;
+      taken = Boolean(this.onpress(this.index(event), event));
+      if (taken) {
+        this.root.setPointerCapture(event.pointerId);
+        return;
+      }
       const [low, high] = this.window;
       start = { x: event.clientX, y: event.clientY, level: (low + high) / 2, width: high - low };
       this.root.setPointerCapture(event.pointerId);
@@ -246,10 +274,11 @@ class Picture {
     this.root.addEventListener("pointermove", (event) => {
       if (!this.image) return;
       this.onhover(this.index(event));
+      if (taken) this.ondrag(this.index(event));
       if (!start) return;
       this.change(start, event.clientX - start.x, event.clientY - start.y);
     });
-    const end = () => (start = null);
+    const end = () => ([start, taken] = [null, false]);
     this.root.addEventListener("pointerup", end);
     this.root.addEventListener("pointercancel", end);
     this.root.addEventListener("pointerleave", () => this.onhover(null));
