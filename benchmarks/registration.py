@@ -2,7 +2,7 @@
 
 Ten simulated patients, slices and volumes, whose T2, FLAIR and PET are turned and shifted by about 6 mm against T1.
 Bars: each is recovered within 0.5 mm (at the middle of the picture) and 0.5°. PET, blurred over several mm, misses by
-up to a tenth of a mm in one slice and one volume of the ten, which is printed and does not fail the command. More
+up to a tenth of a mm in one slice and one volume of the ten, so the command ends with 1, as after every bar missed. More
 points (200 000) and bins (50 to 96) for the metric took twice the time and moved the miss to another volume.
 """
 
@@ -62,10 +62,8 @@ def main() -> int:
         for name, column in rows.items():
             degrees, mm, most = (max(values) for values in zip(*column, strict=True))
             within = sum(d <= DEGREES and m <= MM for d, m, _ in column)
-            barred = name != "PET"
-            holds = holds and (within == CASES or not barred)
-            said = "" if barred else " (told, not failed)"
-            print(f"{what}, {name:5s} at most {degrees:.2f}° {mm:.2f} mm {most:.2f} mm; {within} of {CASES} hold{said}")
+            holds = holds and within == CASES
+            print(f"{what}, {name:5s} at most {degrees:.2f}° {mm:.2f} mm {most:.2f} mm; {within} of {CASES} hold")
         print(f"median seconds a registration: {statistics.median(seconds):.2f}\n")
     return int(not holds)
 
