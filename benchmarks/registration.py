@@ -2,8 +2,8 @@
 
 Ten simulated patients, slices and volumes, whose T2, FLAIR and PET are turned and shifted by about 6 mm against T1.
 Bars: each is recovered within 0.5 mm (at the middle of the picture) and 0.5°. PET, blurred over several mm, misses by
-up to a tenth of a mm in one slice and one volume of the ten, so the command ends with 1, as after every bar missed. More
-points (200 000) and bins (50 to 96) for the metric took twice the time and moved the miss to another volume.
+up to a tenth of a mm in one slice and one volume of the ten; the command ends with 1 for it. More points (200 000)
+and bins (50 to 96) for the metric took twice the time and moved the miss to another volume.
 """
 
 from __future__ import annotations
