@@ -14,16 +14,7 @@ function render({ model, el }) {
   const facts = model.get("_facts");
   const { truth, scores, order, curve, truths, truthColors, grid } = facts;
   const n = scores.length;
-  const root = frame(el, facts.title);
-  const poster = node("img", { class: "medloc-poster", alt: model.get("_alt") });
-  poster.src = URL.createObjectURL(new Blob([model.get("_poster")], { type: "image/png" }));
-  const note = node("p", { class: "medloc-note", role: "status" });
-  root.append(poster, note);
-
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const { put, show, close } = stage({ model, el });
   const [lowest, highest] = [scores[order[n - 1]], scores[order[0]]];
   const step = (highest - lowest) / 400 || 1;
   const limits = { min: lowest, max: highest + step, step: "any", value: model.get("threshold"), format: short };
@@ -48,20 +39,9 @@ function render({ model, el }) {
   scatter.style.width = `${SPACE.wide}px`;
 
   const panes = Object.fromEntries(["picture", "patch"].map((name) => {
-    const picture = new Picture({ ...facts, size: name === "patch" ? 180 : facts.size, label: `the candidate's ${name}` });
-    const caption = node("p", { class: "medloc-caption" });
-    const pane = { picture, caption, own: null, window: [0, 1] };
-    picture.onwindow = (window) => paint(pane, { own: window });
-    picture.onreset = () => paint(pane, { own: null });
-    pane.root = node("div", { class: "medloc-pane" }, caption, picture.root);
-    picture.onsize = (width) => (pane.root.style.width = `${width}px`);
-    return [name, pane];
+    const size = name === "patch" ? 180 : facts.size;
+    return [name, framed({ ...facts, size, label: `the candidate's ${name}` })];
   }));
-  const paint = (pane, changes) => {
-    Object.assign(pane, changes);
-    pane.picture.window = pane.own ?? pane.window;
-    pane.picture.request();
-  };
   const score = node("p", { class: "medloc-score", role: "status" });
   const views = node("div", { class: "medloc-body" }, scatter, panes.picture.root, panes.patch.root);
   const body = node("div", {}, controls, score, views);
@@ -188,15 +168,12 @@ function render({ model, el }) {
       ]) {
         pane.picture.show(take(packed));
         pane.picture.enclose(boxes);
-        paint(pane, { window });
+        pane.paint({ window });
       }
       panes.picture.caption.textContent = name;
       panes.patch.caption.textContent = `${truths[truth[candidate]]}, score ${short(scores[candidate])}`;
     }
-    if (xy && !body.isConnected) {
-      URL.revokeObjectURL(poster.src);
-      root.replaceChildren(body);
-    }
+    if (xy) show(body);
     update();
   });
 
@@ -211,11 +188,8 @@ function render({ model, el }) {
   for (const name of ["color", "threshold", "selected"]) model.on(`change:${name}`, update);
   update();
   model.send({ ready: true });
-  const patience = setTimeout(() => {
-    if (!body.isConnected) note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it.";
-  }, 3000);
   return () => {
-    clearTimeout(patience);
+    close();
     for (const pane of Object.values(panes)) pane.picture.close();
   };
 }

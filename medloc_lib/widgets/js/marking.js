@@ -67,15 +67,12 @@ function marking({ facts, model, picture, controls, put, point }) {
   };
   picture.ondrag = (at) => at && add(at);
   picture.onkey = (event) => {
-    const { key, shiftKey, ctrlKey, metaKey } = event;
+    const { key, ctrlKey, metaKey } = event;
     if (!marks || ctrlKey || metaKey) return false;
     const { rows, cols } = picture.image;
     const cursor = picture.cursor ?? { row: rows >> 1, col: cols >> 1 };
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
-    const inside = (x, n) => Math.max(0, Math.min(n - 1, x));
-    if (step) {
-      const size = shiftKey ? 10 : 1;
-      const at = { row: inside(cursor.row + size * step[0], rows), col: inside(cursor.col + size * step[1], cols) };
+    const at = stepped(event, cursor, picture.image);
+    if (at) {
       point(at);
       if (pen) add(at);
     } else if (key === " ") {

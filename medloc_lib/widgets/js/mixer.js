@@ -2,17 +2,7 @@
 
 function render({ model, el }) {
   const facts = model.get("_facts");
-  const root = frame(el, facts.title);
-  const poster = node("img", { class: "medloc-poster", alt: model.get("_alt") });
-  poster.src = URL.createObjectURL(new Blob([model.get("_poster")], { type: "image/png" }));
-  const note = node("p", { class: "medloc-note", role: "status" });
-  root.append(poster, note);
-
-  // The model sends the next values only when the last have been dealt with: a fast drag drops what nobody would see.
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const { put, show, close } = stage({ model, el });
   const names = Object.keys(model.get("_weights"));
   const controls = node("div", { class: "medloc-controls" });
   const rules = facts.rules.map((name) => name.replaceAll("_", " "));
@@ -31,15 +21,12 @@ function render({ model, el }) {
   const keys = " Arrow keys: move the cursor in all pictures; with Shift by ten pixels. Escape: away with it.";
   const FUSED = ""; // no channel has this name
   const panes = new Map([...names, FUSED].map((name) => {
-    const picture = new Picture({ ...facts, label: `${facts.title}: ${name || "fused"}`, keys });
-    const pane = { picture, caption: node("p", { class: "medloc-caption" }, name), own: null, window: [0, 1] };
+    const pane = framed({ ...facts, label: `${facts.title}: ${name || "fused"}`, keys });
+    const { picture } = pane;
+    pane.caption.textContent = name;
     picture.opacity = 0.4;
-    picture.onwindow = (window) => paint(pane, { own: window });
-    picture.onreset = () => paint(pane, { own: null });
     picture.onhover = (at) => at && point(at); // the cursor stays where the pointer left the picture
     picture.onkey = (event) => move(event);
-    pane.root = node("div", { class: "medloc-pane" }, pane.caption, picture.root);
-    picture.onsize = (width) => (pane.root.style.width = `${width}px`);
     if (name !== FUSED) {
       const limits = { min: -1, max: 1, step: 0.05, value: model.get("_weights")[name], format: signed };
       weights[name] = slider(name, limits, (w) => put({ _weights: { ...model.get("_weights"), [name]: w } }));
@@ -49,13 +36,7 @@ function render({ model, el }) {
     }
     return [name, pane];
   }));
-  const paint = (pane, changes) => {
-    Object.assign(pane, changes);
-    pane.picture.window = pane.own ?? pane.window;
-    pane.picture.request();
-  };
-  const score = node("p", { class: "medloc-score", role: "status", hidden: "" });
-  const error = node("p", { class: "medloc-error", role: "alert", hidden: "" });
+  const { score, error, tell } = verdict();
   const readout = node("p", { class: "medloc-readout" }, "\u00a0");
   const views = node("div", { class: "medloc-body" }, ...[...panes.values()].map((pane) => pane.root));
   const body = node("div", {}, controls, score, error, views, readout);
@@ -69,25 +50,14 @@ function render({ model, el }) {
   const reading = (at) => {
     const words = [`row ${at.row}, col ${at.col}`];
     panes.forEach(({ picture }, name) => words.push(`${name || "fused"} ${text(picture.values(at)[0])}`));
-    if (facts.affine) {
-      const index = [facts.planes > 1 ? model.get("plane") : 0, at.row, at.col, 1];
-      const mm = facts.affine.slice(0, 3).map((line) => line.reduce((sum, a, k) => sum + a * index[k], 0).toFixed(1));
-      words.push(`x ${mm[0]}, y ${mm[1]}, z ${mm[2]} mm (LPS)`);
-    }
+    if (facts.affine) words.push(inMm(facts.affine, facts.planes > 1 ? model.get("plane") : 0, at));
     return words.join(" · ").replaceAll("-", "\u2212");
   };
-  const move = ({ key, shiftKey }) => {
-    if (key === "Escape" && cursor) {
-      point(null);
-      return true;
-    }
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  const move = (event) => {
     const { image } = panes.get(FUSED).picture;
-    if (!step || !image) return false;
-    const size = shiftKey ? 10 : 1;
-    const inside = (x, n) => Math.max(0, Math.min(n - 1, x));
-    const from = cursor ?? { row: image.rows >> 1, col: image.cols >> 1 };
-    point({ row: inside(from.row + size * step[0], image.rows), col: inside(from.col + size * step[1], image.cols) });
+    const at = event.key === "Escape" || !image ? null : stepped(event, cursor, image);
+    if (!at && !(event.key === "Escape" && cursor)) return false;
+    point(at);
     return true;
   };
 
@@ -95,7 +65,7 @@ function render({ model, el }) {
     pane.picture.mask = mask ? unpack(mask, buffers[mask.buffer]).pixels : null;
     pane.picture.show(unpack(image, buffers[image.buffer]));
     pane.picture.enclose(marks);
-    paint(pane, { window });
+    pane.paint({ window });
   };
   model.on("msg:custom", ({ state }, buffers) => {
     if (!state) return;
@@ -104,15 +74,8 @@ function render({ model, el }) {
     if (!panes.get(names[0]).picture.image) return; // not yet asked for
     load(fused, state.fused, buffers);
     fused.caption.textContent = `fused, ${state.seconds}`;
-    score.textContent = state.score;
-    score.hidden = !state.score;
-    error.textContent = state.error;
-    error.hidden = !state.error;
-    fused.root.classList.toggle("medloc-stale", Boolean(state.error));
-    if (!body.isConnected) {
-      URL.revokeObjectURL(poster.src);
-      root.replaceChildren(body);
-    }
+    tell(state, fused);
+    show(body);
     point(cursor);
   });
 
@@ -124,11 +87,8 @@ function render({ model, el }) {
   for (const name of ["_weights", "rule", "plane"]) model.on(`change:${name}`, update);
   update();
   model.send({ ready: true });
-  const patience = setTimeout(() => {
-    if (!body.isConnected) note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it.";
-  }, 3000);
   return () => {
-    clearTimeout(patience);
+    close();
     panes.forEach(({ picture }) => picture.close());
   };
 }
