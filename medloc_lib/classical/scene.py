@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.errors import InputError
+from medloc_lib.localizer.function import main_channel
 from medloc_lib.sample import Sample
 
 Floats = NDArray[np.float32]
@@ -73,7 +74,7 @@ def prepare(sample: Sample) -> Scene:
     image = sample.image.astype(np.float32)
     where = head(image, sample.spacing)
     z = standardize(image, where)
-    main = sample.channels.index("FLAIR") if "FLAIR" in sample.channels else 0
+    main = sample.channels.index(main_channel(sample))
     spacing = (sample.spacing[0], sample.spacing[1])
     return Scene(z, where, mirror(z, where), suspicion(z, where, sample.channels), main, sample.channels, spacing)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from medloc_lib.classical.space import COMPONENTS, TRUTHS, Space
 from medloc_lib.errors import InputError
+from medloc_lib.localizer.function import main_channel
 from medloc_lib.plot.figures import show
 from medloc_lib.plot.pictures import Array, Mark
 from medloc_lib.sample import Detections, Sample
@@ -110,11 +111,6 @@ def _points(ax: Axes, space: Space, names: tuple[str, str], color: str, level: f
     ax.set_title(
         f"sensitivity {found.sensitivity:.2f}, {found.false_positives:.2f} false positives per image", fontsize=10
     )
-
-
-def main_channel(sample: Sample) -> str:
-    """The channel to show: FLAIR if there is one, else the first."""
-    return "FLAIR" if "FLAIR" in sample.channels else sample.channels[0]
 
 
 def candidate_mark(box: ArrayLike) -> Mark:

@@ -15,7 +15,7 @@ from medloc_lib.errors import InputError
 from medloc_lib.plot import compare, pictures
 from medloc_lib.plot.pictures import Outcome
 from medloc_lib.sample import Sample
-from medloc_lib.widgets.base import SampleWidget, mark_facts, pack, pack_mask, script
+from medloc_lib.widgets.base import Parcel, SampleWidget, error_line, mark_facts, pack, pack_mask, script, told, took
 from medloc_lib.widgets.controls import controls_for
 
 SIZE = 340
@@ -153,7 +153,7 @@ class Explorer(SampleWidget):
         return f"{self._name}({', '.join(f'{k}={_short(v)}' for k, v in self.values.items())})"
 
     def _scored(self) -> str:
-        return _told(self.score)
+        return told(self.score)
 
     def _run(self) -> None:
         """Call the function; what goes wrong in it is told, not raised."""
@@ -166,7 +166,7 @@ class Explorer(SampleWidget):
             self.result = result
             self.score, self.error = (None if self._rate is None else self._rate(result)), ""
         except Exception as error:  # the user's own code may raise anything, and the widget must live on
-            self.score, self.error = None, _line(error)
+            self.score, self.error = None, error_line(error)
 
     def _call_function(self, picture: Any) -> Any:
         return self.function(picture, **self.values)
@@ -190,14 +190,14 @@ class Explorer(SampleWidget):
         picture, found = self.picture, self._outcome
         window = self._windows[self.channel]
         truth = pictures.cut(pictures.truth_marks(self.sample), self.plane)
-        buffers: list[bytes] = []
-
-        def put(packed: tuple[dict[str, Any], bytes]) -> dict[str, Any]:
-            buffers.append(packed[1])
-            return {**packed[0], "buffer": len(buffers) - 1}
-
-        took = f"{1000 * self.seconds:.1f} ms" if self.seconds < 1 else f"{self.seconds:.1f} s"
-        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took, **self._more(put)}
+        parcel = Parcel()
+        put = parcel.put
+        state: dict[str, Any] = {
+            "score": self._scored(),
+            "error": self.error,
+            "seconds": took(self.seconds),
+            **self._more(put),
+        }
         if before:
             state["before"] = {"image": put(pack(picture)), "window": list(window), "marks": mark_facts(truth)}
             labels = pictures.mask_of(self.sample, self.plane)
@@ -211,33 +211,10 @@ class Explorer(SampleWidget):
             after["mask"] = put(pack_mask(found.mask))
         drawn = truth if shown.shape[:2] == picture.shape[:2] else []
         after["marks"] = mark_facts(drawn + pictures.found_marks(found.detections, self.sample.classes, 2))
-        self.send({"state": {**state, "after": after}}, buffers)
+        self.send({"state": {**state, "after": after}}, parcel.buffers)
 
 
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return "; ".join(" ".join(f"{x:.4g}" for x in row) for row in value)
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(getattr(value, "__name__", value))
-
-
-def _told(score: Any) -> str:
-    """A score, or several by name, as text."""
-    if score is None:
-        return ""
-    if isinstance(score, Mapping):
-        return ", ".join(f"{name} {_rounded(value)}" for name, value in score.items())
-    return f"score {_rounded(score)}"
-
-
-def _rounded(value: Any) -> str:
-    """A score in a few characters: a fraction with three decimals."""
-    if isinstance(value, float | np.floating):
-        return f"{value:.3f}" if value == 0 or 0.001 <= abs(float(value)) < 1e5 else f"{value:.3g}"
-    return str(value)
-
-
-def _line(error: Exception) -> str:
-    """An error as one line."""
-    words = " ".join(str(error).split())
-    words = words if len(words) <= 200 else words[:199] + "…"
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__

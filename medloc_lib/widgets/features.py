@@ -13,10 +13,11 @@ from medloc_lib.classical.features import described
 from medloc_lib.classical.space import COMPONENTS, GRID, TRUTHS, Space
 from medloc_lib.classical.supervised import SupervisedLocalizer
 from medloc_lib.errors import InputError
+from medloc_lib.localizer.function import main_channel
 from medloc_lib.plot import feature_space, pictures
-from medloc_lib.plot.spaces import TRUTH_COLORS, candidate_mark, main_channel, patch_of
+from medloc_lib.plot.spaces import TRUTH_COLORS, candidate_mark, patch_of
 from medloc_lib.sample import Sample
-from medloc_lib.widgets.base import Widget, mark_facts, pack, script
+from medloc_lib.widgets.base import Parcel, Widget, mark_facts, pack, script
 
 SIZE = 300
 """Longer side of each picture on the screen, in CSS pixels."""
@@ -155,12 +156,8 @@ class FeatureExplorer(Widget):
 
     def _tell(self, *what: str) -> None:
         """Points of new axes, or the picture of a newly selected candidate, for the front end."""
-        buffers: list[bytes] = []
-
-        def put(packed: tuple[dict[str, Any], bytes]) -> dict[str, Any]:
-            buffers.append(packed[1])
-            return {**packed[0], "buffer": len(buffers) - 1}
-
+        parcel = Parcel()
+        put = parcel.put
         state: dict[str, Any] = {}
         if "points" in what:
             points = np.stack([self.space.axis(self.x), self.space.axis(self.y)]).astype(np.float32)
@@ -183,4 +180,4 @@ class FeatureExplorer(Widget):
                 "patchMarks": mark_facts([candidate_mark(shifted)]),
                 "name": f"{sample.id or 'picture'}, {channel}",
             }
-        self.send({"state": state}, buffers)
+        self.send({"state": state}, parcel.buffers)

@@ -16,8 +16,7 @@ from medloc_lib.fusion import RULES, combine, common_scale
 from medloc_lib.plot import mixture, pictures
 from medloc_lib.plot.pictures import Outcome
 from medloc_lib.sample import Sample
-from medloc_lib.widgets.base import SampleWidget, mark_facts, pack, pack_mask, script
-from medloc_lib.widgets.explorer import _line, _told
+from medloc_lib.widgets.base import Parcel, SampleWidget, error_line, mark_facts, pack, pack_mask, script, told, took
 
 SIZE = 250
 """Longer side of each picture on the screen, in CSS pixels."""
@@ -160,7 +159,7 @@ class Mixer(SampleWidget):
         return f"Mixer: {self.rule} of {parts}{plane}" + (f", {told}" if told else "")
 
     def _scored(self) -> str:
-        return _told(self.score)
+        return told(self.score)
 
     def _run(self) -> None:
         """Fuse the plane and look at it; what goes wrong is told, not raised."""
@@ -173,7 +172,7 @@ class Mixer(SampleWidget):
             self.seconds = time.perf_counter() - start
             self.score, self.error = (None if self._rate is None else self._rate(self.result)), ""
         except Exception as error:  # weights that are all 0, and whatever the user's own functions raise
-            self.score, self.error = None, _line(error)
+            self.score, self.error = None, error_line(error)
 
     def _changed(self, change: Any) -> None:
         self._run()
@@ -185,16 +184,11 @@ class Mixer(SampleWidget):
 
     def _tell(self, *, sources: bool) -> None:
         """The present state for the front end; the channels only where their plane is new."""
-        buffers: list[bytes] = []
-
-        def put(packed: tuple[dict[str, Any], bytes]) -> dict[str, Any]:
-            buffers.append(packed[1])
-            return {**packed[0], "buffer": len(buffers) - 1}
-
+        parcel = Parcel()
+        put = parcel.put
         truth = pictures.cut(pictures.truth_marks(self.sample), self.plane)
         found = pictures.found_marks(self._outcome.detections, self.sample.classes, 2)
-        took = f"{1000 * self.seconds:.1f} ms" if self.seconds < 1 else f"{self.seconds:.1f} s"
-        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took}
+        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took(self.seconds)}
         state["fused"] = {
             "image": put(pack(self.fused)),
             "window": list(pictures.default_window(Sample(self.fused[None]))),
@@ -210,4 +204,4 @@ class Mixer(SampleWidget):
                 }
                 for name in self._weights
             }
-        self.send({"state": state}, buffers)
+        self.send({"state": state}, parcel.buffers)

@@ -19,6 +19,7 @@ from medloc_lib.classical.scene import Scene, prepare
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import iou
 from medloc_lib.localizer.contract import without_pixels
+from medloc_lib.localizer.function import main_channel
 from medloc_lib.sample import Sample
 
 Numbers = NDArray[np.float64]
@@ -160,8 +161,7 @@ def digest(sample: Sample) -> bytes:
 def _describe_or_take(sample: Sample, n: int, kept: Mapping[bytes, Measured]) -> Described:
     if not kept or (known := kept.get(digest(sample))) is None:
         return describe(sample, n=n)
-    main = "FLAIR" if "FLAIR" in sample.channels else sample.channels[0]
-    return Described(without_pixels(sample), *known, columns_of(sample.channels, main))
+    return Described(without_pixels(sample), *known, columns_of(sample.channels, main_channel(sample)))
 
 
 @dataclass(frozen=True, eq=False)
