@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.errors import InputError, MedlocWarning
+from medloc_lib.geometry import boxes_to_mask
 from medloc_lib.localizer.contract import Localizer, any_class
 from medloc_lib.localizer.function import pick_channel
 from medloc_lib.metrics import average_precision, box_size_mm
@@ -245,6 +246,14 @@ def looked_at(samples: Sequence[Sample]) -> Iterator[Any]:
             yield sample
     if none:
         raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
+
+
+def lesions_of(sample: Sample) -> NDArray[np.bool_]:
+    """Where the lesions are: by the mask, else by the boxes; nowhere if nobody looked."""
+    if sample.mask is not None:
+        return np.asarray(sample.mask != 0)
+    boxes = np.zeros((0, 2 * sample.ndim)) if sample.boxes is None else sample.boxes
+    return np.asarray(boxes_to_mask(boxes, sample.shape) != 0)
 
 
 def warn_nothing_to_learn(consequence: str) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -13,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.errors import InputError
-from medloc_lib.geometry import boxes_to_mask
 from medloc_lib.localizer.contract import Localizer
-from medloc_lib.localizer.first import ThresholdLocalizer
+from medloc_lib.localizer.first import ThresholdLocalizer, lesions_of
 from medloc_lib.sample import Detections, Sample
 
 Floats = NDArray[np.floating[Any]]
@@ -70,9 +70,9 @@ class _OnOnePicture(Localizer):
             raise InputError("needs samples to learn from; got none")
         self.channels_ = tuple(self.channels or samples[0].channels)
 
+    @abstractmethod
     def _fuse(self, scaled: Floats) -> Floats:
         """One picture from channels on a common scale."""
-        raise NotImplementedError
 
 
 class FusedLocalizer(_OnOnePicture):
@@ -138,12 +138,9 @@ class FusedLocalizer(_OnOnePicture):
         if self.weights is not None:
             self.weights_ = np.asarray(self.weights, dtype=np.float64)
         else:
-            learn = self._search if self.rule == "weighted" else self._signs
-            self.weights_ = learn(samples)
+            weighted = self.rule == "weighted"
+            self.weights_ = self._search(samples) if weighted else polarity(samples, self.channels_)
         return self._fit_inner(samples, validation, len(self.channels_) if self.weights is None else 0)
-
-    def _signs(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
-        return polarity(samples, self.channels_)
 
     def _search(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
         from medloc_lib.fusion import combine, find_weights
@@ -248,13 +245,13 @@ def polarity(samples: Iterable[Sample], channels: Sequence[str]) -> NDArray[np.f
 
 
 def _with_lesions(samples: Iterable[Sample]) -> Iterable[tuple[Sample, NDArray[np.bool_]]]:
-    """Samples with lesions, and where these are: from the mask, else from the boxes."""
+    """Samples with lesions, and where these are."""
     for sample in samples:
         if sample.boxes is None or len(sample.boxes) == 0:
             continue
-        mask = boxes_to_mask(sample.boxes, sample.shape) if sample.mask is None else sample.mask
-        if (mask != 0).any():
-            yield sample, mask != 0
+        inside = lesions_of(sample)
+        if inside.any():
+            yield sample, inside
 
 
 def _body(scaled: Floats) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -9,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.errors import InputError
-from medloc_lib.geometry import as_label_map, boxes_to_mask
+from medloc_lib.geometry import as_label_map
 from medloc_lib.localizer.contract import Localizer, any_class
-from medloc_lib.localizer.first import SIZES, as_detections, components, looked_at, warn_nothing_to_learn
+from medloc_lib.localizer.first import (
+    SIZES,
+    as_detections,
+    components,
+    lesions_of,
+    looked_at,
+    warn_nothing_to_learn,
+)
 from medloc_lib.localizer.function import pick_channel
 from medloc_lib.metrics import average_precision, box_size_mm
 from medloc_lib.sample import Detections, Sample
@@ -39,9 +47,9 @@ class _OnEvidence(Localizer):
     threshold: float | None
     min_size: float | None
 
+    @abstractmethod
     def evidence(self, sample: Sample) -> Floats:
         """How much each pixel stands out: float32 (*spatial), -inf where it cannot be a find."""
-        raise NotImplementedError
 
     def fit(self, samples: Sequence[Sample], y: None = None, *, validation: Sequence[Sample] | None = None) -> Self:
         """Choose the threshold and the smallest size.
@@ -64,8 +72,9 @@ class _OnEvidence(Localizer):
             warn_nothing_to_learn(f"threshold {self.threshold_:g} is a guess")
             return self
         least = [share * float(np.median(sizes)) for share in SIZES] if self.min_size is None else [self.min_size]
-        levels = self._levels(some) if self.threshold is None else [self.threshold]
         maps = [self.evidence(s) for s in seen]
+        taught = None if validation else maps  # then both are of the same samples
+        levels = self._levels(some, taught) if self.threshold is None else [self.threshold]
         best = -1.0
         for level in levels:
             parts = [components(e, level, s.spacing) for e, s in zip(maps, seen, strict=True)]
@@ -100,9 +109,13 @@ class _OnEvidence(Localizer):
     def _stack(self, sample: Sample, inside: Bools) -> Floats:
         return np.stack([_standardized(sample[name], inside) for name in self.channels or sample.channels])
 
-    def _levels(self, samples: Sequence[Sample]) -> list[float]:
-        """Thresholds worth trying: quantiles of the evidence in lesions."""
-        values = [self.evidence(s)[_lesions(s)] for s in samples if _lesions(s).any()]
+    def _levels(self, samples: Sequence[Sample], maps: Sequence[Floats] | None) -> list[float]:
+        """Thresholds worth trying: quantiles of the evidence in lesions; `maps` is the evidence where it is known."""
+        values = []
+        for i, sample in enumerate(samples):
+            lesions = lesions_of(sample)
+            if lesions.any():
+                values.append((self.evidence(sample) if maps is None else maps[i])[lesions])
         known = np.concatenate([*values, np.zeros(0)])
         known = known[np.isfinite(known)]
         levels = np.unique(np.quantile(known, SHARES)) if len(known) else np.zeros(1)
@@ -230,7 +243,7 @@ class PixelLocalizer(_OnEvidence):
         features, strokes = [], []
         for sample in looked_at(samples):
             inside = self._inside(sample)
-            lesion = _lesions(sample) & inside
+            lesion = lesions_of(sample) & inside
             if not lesion.any():
                 continue
             maps = self._features(sample, inside)
@@ -281,11 +294,3 @@ def _region_means(z: Floats, labels: NDArray[Any]) -> Floats:
     means = np.bincount(regions.ravel(), weights=z.ravel()) / np.maximum(count, 1)
     means[0] = -np.inf
     return np.asarray(means[regions], dtype=np.float32)
-
-
-def _lesions(sample: Sample) -> Bools:
-    """Where the lesions are: by the mask, else by the boxes."""
-    if sample.mask is not None:
-        return np.asarray(sample.mask != 0)
-    boxes = np.zeros((0, 2 * sample.ndim)) if sample.boxes is None else sample.boxes
-    return np.asarray(boxes_to_mask(boxes, sample.shape) != 0)
