@@ -194,7 +194,8 @@ class SupervisedLocalizer(Localizer):
         return self._described(known)
 
     def _described(self, samples: Sequence[Sample | Described]) -> list[Described]:
-        return described(samples, n=self.candidates, kept=kept(n=self.candidates) if self.cached else None)
+        asked = self.cached and any(isinstance(s, Sample) for s in samples)  # what is described needs no cache
+        return described(samples, n=self.candidates, kept=kept(n=self.candidates) if asked else None)
 
     def _calibrate(self, table: Table) -> None:
         hit, miss = taught(table)
