@@ -41,11 +41,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(lab):
-    page = lab.open("features.ipynb")
-    lab.run_all(page)
-    page.set_default_timeout(10_000)
-    page.locator(".medloc-space").wait_for()
-    return page
+    return lab.ready("features.ipynb", ".medloc-space")
 
 
 @pytest.fixture

@@ -52,11 +52,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(lab):
-    page = lab.open("mixer.ipynb")
-    lab.run_all(page)
-    page.set_default_timeout(10_000)
-    page.locator(".medloc-pixels").nth(3).wait_for()
-    return page
+    return lab.ready("mixer.ipynb", ".medloc-pixels", k=3)
 
 
 @pytest.fixture
