@@ -140,13 +140,21 @@ def test_shift_and_drag_is_still_the_window(page, output):
     page.mouse.down()
     page.mouse.move(x + 100, y, steps=4)
     page.mouse.up()
-    page.keyboard.up("Shift")
     image = HERE["image"]
     low, high = default_window(Sample(image[None]))
     middle, wide = (low + high) / 2, high - low
     assert_shows(output, expected(image, (middle - wide, middle + wide)), k=0)
     page.mouse.dblclick(x, y)
-    page.keyboard.press("Escape")
+    page.keyboard.up("Shift")
+    assert_shows(output, shown(None, 0.85), k=0)
+
+
+def test_two_quick_clicks_mark_and_leave_the_window(lab, page, output):
+    page.mouse.dblclick(*at(output, 10, 10))
+    until(lambda: lab.ask(page, "len(g._before) and g._before[-1][1].sum().item()") == 1)
+    marks = np.zeros((40, 50), int)
+    marks[10, 10] = 1
+    assert_shows(output, shown(marks, 0.85), k=0)
 
 
 def test_the_classifier_learns_from_strokes(lab, page, output):

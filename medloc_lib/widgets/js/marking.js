@@ -11,18 +11,18 @@ function marking({ facts, model, picture, controls, put, point }) {
     made.addEventListener("click", act);
     return made;
   };
-  const undo = () => ask({ undo: true });
-  const buttons = node("div", {}, button("undo", undo), " ", button("clear", () => ask({ clear: true })));
+  const undo = () => tell({ undo: true });
+  const buttons = node("div", {}, button("undo", undo), " ", button("clear", () => tell({ clear: true })));
   const hint = "Draw on the left picture. Or, with it in focus: arrows move the cursor (Shift: by ten), Space marks, "
-    + "P lets the pen down and lifts it, digits choose the label, U undoes. Shift and drag: window.";
+    + "P lets the pen down and lifts it, digits choose the label, U undoes. Shift and drag: window; Shift and "
+    + "double-click: as it was.";
   controls.append(label.root, brush.root, buttons, node("p", { class: "medloc-hint" }, hint));
   picture.root.title = hint;
 
   let marks = null;
   let last = null; // where the present stroke has come to
-  let queue = []; // strokes, or parts of them, that the kernel has not been told
+  let queue = []; // strokes, parts of them, and what undoes them: what the kernel has not been told
   let [waiting, pen] = [0, false];
-  const ask = (message) => model.send({ mark: message });
 
   // What a brush covers, here for the eye and in the kernel for good.
   const stamp = ({ row, col }) => {
@@ -39,7 +39,11 @@ function marking({ facts, model, picture, controls, put, point }) {
   const flush = () => {
     if (!queue.length || Date.now() - waiting < 5000) return;
     waiting = Date.now();
-    ask(queue.shift());
+    model.send({ mark: queue.shift() });
+  };
+  const tell = (message) => {
+    queue.push(message);
+    flush();
   };
   const line = (from, to) => {
     const steps = Math.max(Math.abs(to.row - from.row), Math.abs(to.col - from.col), 1);
@@ -50,7 +54,7 @@ function marking({ facts, model, picture, controls, put, point }) {
     const point = [at.row, at.col];
     const brushed = { label: model.get("label"), brush: model.get("brush"), first };
     if (first) queue.push({ points: [point], ...brushed });
-    else if (queue.length) queue.at(-1).points.push(point);
+    else if (queue.at(-1)?.points) queue.at(-1).points.push(point);
     else queue.push({ points: [[last.row, last.col], point], ...brushed });
     line(first ? at : last, at);
     last = at;

@@ -314,10 +314,10 @@ class Picture {
 
   listen() {
     let start = null;
-    let taken = false; // a drag that somebody wants for something else than the window
+    let [taken, down] = [false, false]; // taken: somebody wants the press, and its drag, for something else than the window
     this.root.addEventListener("pointerdown", (event) => {
       if (!this.image || event.button !== 0) return;
-      taken = Boolean(this.onpress(this.index(event), event));
+      down = taken = Boolean(this.onpress(this.index(event), event));
       if (taken) {
         this.root.setPointerCapture(event.pointerId);
         return;
@@ -329,15 +329,15 @@ class Picture {
     this.root.addEventListener("pointermove", (event) => {
       if (!this.image) return;
       this.onhover(this.index(event));
-      if (taken) this.ondrag(this.index(event));
+      if (down) this.ondrag(this.index(event));
       if (!start) return;
       this.change(start, event.clientX - start.x, event.clientY - start.y);
     });
-    const end = () => ([start, taken] = [null, false]);
+    const end = () => ([start, down] = [null, false]);
     this.root.addEventListener("pointerup", end);
     this.root.addEventListener("pointercancel", end);
     this.root.addEventListener("pointerleave", () => this.onhover(null));
-    this.root.addEventListener("dblclick", () => this.onreset());
+    this.root.addEventListener("dblclick", () => taken || this.onreset());
     this.root.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [-5, 0], ArrowRight: [5, 0], ArrowUp: [0, -5], ArrowDown: [0, 5] };
       const [dx, dy] = moves[event.key] ?? [0, 0];
