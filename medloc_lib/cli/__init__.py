@@ -250,6 +250,37 @@ def train(
 
 
 @app.command()
+def predict(
+    paths: Annotated[
+        list[Path], typer.Argument(help="DICOM, NIfTI or picture files, and folders of pictures or DICOM series.")
+    ],
+    model: Annotated[str, typer.Option(help="A model that comes with the kit, by name, or its folder or file.")],
+    out: Annotated[Path, typer.Option(help="A new folder for what is found.")],
+    score: Annotated[float, typer.Option(help="What is found less surely is left out.")] = 0.3,
+    channels: Annotated[
+        str | None, typer.Option(help="Names of the files' channels in their order, such as T1,T2,FLAIR,PET.")
+    ] = None,
+) -> None:
+    """Ask a trained network what is where in your own images. Not for clinical use.
+
+    Writes detections.json (COCO), detections.csv (with mm), a picture with boxes of each image, and of DICOM images a
+    DICOM Segmentation. The exit code is 1 if one of the images could not be read or asked about.
+    """
+    from medloc_lib.cli import predicting
+    from medloc_lib.deep.localizers import load_model
+
+    net = load_model(model)
+    names = [name.strip() for name in channels.split(",")] if channels else []
+    all_went = True
+    for went, line in predicting.run(net, paths, out, name=Path(model).name, least=score, channels=names):
+        all_went = all_went and went
+        typer.echo(line)
+    typer.echo(f"Written into {out}. Not for clinical use.")
+    if not all_went:
+        raise typer.Exit(1)
+
+
+@app.command()
 def info() -> None:
     """Say what a bug report needs: versions, device, memory, cache. No names, no home folder."""
     from medloc_lib.cli import about

@@ -13,10 +13,11 @@ from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
-from medloc_lib.plot.row import row
+from medloc_lib.plot.row import channels, row
 from medloc_lib.plot.spaces import feature_space
 
 __all__ = [
+    "channels",
     "compare",
     "feature_space",
     "froc",

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from medloc_lib.errors import InputError
 from medloc_lib.plot import pictures
 from medloc_lib.plot.figures import histogram, show
-from medloc_lib.sample import Sample
+from medloc_lib.sample import Detections, Sample
 
 WIDTH, HEIGHT = 12.0, 3.5
 """Inches: as wide as a page allows, but no picture higher than this."""
@@ -70,3 +71,33 @@ def row(
             sums.plot(np.sort(values, axis=None), np.linspace(0, 1, values.size), color="#D55E00")
             sums.set_yticks([0, 1], ["0", "all"], fontsize=8)
     return list(grid[0])
+
+
+def channels(sample: Sample, *, detections: Detections | None = None, plane: int | None = None) -> Figure:
+    """Every channel of a sample beside the others, with its boxes and what was found; a colour picture is one.
+
+    Parameters
+    ----------
+    sample, detections, plane : as in `show`.
+
+    Returns
+    -------
+    A figure to be saved; no window is opened for it.
+
+    Raises
+    ------
+    InputError
+        If there is no such plane.
+
+    Examples
+    --------
+    >>> figure = channels(Sample(np.zeros((2, 8, 8)), channels=("T1", "T2")), detections=Detections([[1, 2, 4, 6]]))
+    >>> [(ax.get_title(), len(ax.patches)) for ax in figure.axes]
+    [('T1', 1), ('T2', 1)]
+    """
+    views = pictures.views(sample)
+    views = views[:1] if views[0] == pictures.COLOR else views
+    figure = Figure(figsize=(HEIGHT * len(views), HEIGHT + 0.2), layout="constrained")
+    for ax, channel in zip(figure.subplots(1, len(views), squeeze=False)[0], views, strict=True):
+        show(sample, ax=ax, channel=channel, plane=plane, detections=detections)
+    return figure
