@@ -64,7 +64,7 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers; do \
+			features training classifiers gpu; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
