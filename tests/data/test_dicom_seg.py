@@ -11,6 +11,7 @@ import pytest
 import SimpleITK
 
 from medloc_lib.data import dicom
+from medloc_lib.data.dicom import seg
 from medloc_lib.data.dicom.seg import MOST, write_seg
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import index_to_mm
@@ -40,11 +41,13 @@ def test_boxes_lie_where_they_were_found(stack, tmp_path):
     rows, cols = sample.shape[1:]
     found = Detections([[1, 1, 2, 3, 3, 4], [2, 0, 0, 5, rows, cols]], [0.4, 0.75], [1, 0])
     place = write_seg(tmp_path / "a.dcm", sample, found, files[::-1], model="a model")
-    seg = hd.seg.segread(place)
-    assert seg.segmentation_type == hd.seg.SegmentationTypeValues.BINARY
-    assert [s.segment_label for s in (seg.get_segment_description(k) for k in (1, 2))] == ["lung 0.75", "node 0.40"]
-    assert seg.SeriesDescription == "MedLoc: not for clinical use"
-    masks = seg.get_pixels_by_source_instance(sample.meta["sop_uids"], ignore_spatial_locations=True)
+    made = hd.seg.segread(place)
+    assert made.segmentation_type == hd.seg.SegmentationTypeValues.BINARY
+    assert [s.segment_label for s in (made.get_segment_description(k) for k in (1, 2))] == ["lung 0.75", "node 0.40"]
+    assert made.SeriesDescription == "MedLoc: not for clinical use"
+    masks = made.get_pixels_by_source_instance(
+        sample.meta["sop_uids"], ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+    )
     wanted = np.zeros((*sample.shape, 2))
     wanted[2:5, ..., 0] = 1
     wanted[1:3, 1:3, 2:4, 1] = 1
@@ -54,11 +57,11 @@ def test_boxes_lie_where_they_were_found(stack, tmp_path):
 def test_other_readers_open_it_at_the_same_place_in_the_patient(stack, tmp_path):
     sample, files = stack
     place = write_seg(tmp_path / "a.dcm", sample, Detections([[3, 1, 2, 4, 2, 3]]), files)
-    seg = pydicom.dcmread(place)
-    assert seg.SOPClassUID == pydicom.uid.SegmentationStorage
-    assert seg.PatientID == pydicom.dcmread(files[0]).PatientID
-    assert seg.pixel_array.shape == sample.shape[1:]
-    assert np.argwhere(seg.pixel_array).tolist() == [[1, 2]]
+    made = pydicom.dcmread(place)
+    assert made.SOPClassUID == pydicom.uid.SegmentationStorage
+    assert made.PatientID == pydicom.dcmread(files[0]).PatientID
+    assert made.pixel_array.shape == sample.shape[1:]
+    assert np.argwhere(made.pixel_array).tolist() == [[1, 2]]
     image = SimpleITK.ReadImage(str(place))
     (index,) = np.argwhere(SimpleITK.GetArrayFromImage(image)).tolist()
     there = image.TransformIndexToPhysicalPoint(index[::-1])
@@ -78,9 +81,9 @@ def test_single_files_of_many_kinds(name, tmp_path):
     sample = quietly(FILES[name])
     last = np.array(sample.shape) - 1  # the last pixel: in a file of many frames of its last plane
     found = Detections([[*last, *(last + 1)]])
-    seg = pydicom.dcmread(write_seg(tmp_path / "a.dcm", sample, found, [FILES[name]]))
-    assert np.argwhere(seg.pixel_array).tolist() == [last[-2:].tolist()]
-    (frame,) = seg.PerFrameFunctionalGroupsSequence
+    made = pydicom.dcmread(write_seg(tmp_path / "a.dcm", sample, found, [FILES[name]]))
+    assert np.argwhere(made.pixel_array).tolist() == [last[-2:].tolist()]
+    (frame,) = made.PerFrameFunctionalGroupsSequence
     if sample.ndim == 3:
         number = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
         assert number == sample.meta["frames"][-1]
@@ -94,9 +97,17 @@ def test_only_the_surest_are_written(tmp_path):
     sample = quietly(FILES["CT_small.dcm"])
     boxes = np.tile([0.0, 0, 4, 4], (MOST + 5, 1)) + np.arange(MOST + 5)[:, None] / 10
     found = Detections(boxes, np.linspace(0, 1, MOST + 5))
-    seg = pydicom.dcmread(write_seg(tmp_path / "a.dcm", sample, found, [FILES["CT_small.dcm"]]))
-    assert len(seg.SegmentSequence) == MOST
-    assert seg.SegmentSequence[0].SegmentLabel == "class 0 1.00"
+    made = pydicom.dcmread(write_seg(tmp_path / "a.dcm", sample, found, [FILES["CT_small.dcm"]]))
+    assert len(made.SegmentSequence) == MOST
+    assert made.SegmentSequence[0].SegmentLabel == "class 0 1.00"
+
+
+def test_memory_is_bounded(stack, tmp_path, monkeypatch):
+    sample, files = stack
+    monkeypatch.setattr(seg, "MOST_BYTES", 2 * 3 * 4 * 6)
+    found = Detections([[0, 0, 0, 1, 2, 2], [1, 0, 0, 2, 2, 2], [2, 0, 0, 3, 2, 2]], [0.2, 0.9, 0.5])
+    made = pydicom.dcmread(seg.write_seg(tmp_path / "a.dcm", sample, found, files))
+    assert [s.SegmentLabel for s in made.SegmentSequence] == ["lung 0.90", "lung 0.50"]
 
 
 def test_what_cannot_be_written_says_why_and_leaves_what_was_there(stack, tmp_path):

@@ -18,6 +18,7 @@ from medloc_lib.deep.localizers import (
     load_model,
     save_model,
 )
+from medloc_lib.deep.localizers.base import resized
 from medloc_lib.deep.localizers.classifier import diseased
 from medloc_lib.deep.localizers.detector import tiles
 from medloc_lib.deep.localizers.onebox import largest_box
@@ -25,7 +26,7 @@ from medloc_lib.deep.localizers.segmenter import mask_to_detections
 from medloc_lib.errors import InputError, ReadError
 from medloc_lib.localizer import check_localizer
 from medloc_lib.metrics import auroc, pointing_game
-from medloc_lib.sample import Sample
+from medloc_lib.sample import Detections, Sample
 
 SMALL = {
     "heatmap": HeatmapLocalizer(epochs=2, widths=(8, 12), batch=4),
@@ -309,3 +310,11 @@ def test_augmentation_can_be_left_out():
     assert made.augment is None
     assert isinstance(HeatmapLocalizer().augment, Augment)
     assert "watch" in inspect.signature(made.fit).parameters
+
+
+def test_masks_grow_with_their_picture():
+    mask = np.zeros((1, 4, 6), dtype=bool)
+    mask[0, 1:3, 2:5] = True
+    grown = resized(Detections([[1, 2, 3, 5]], masks=mask), (4, 6), (8, 12))
+    np.testing.assert_array_equal(grown.masks, mask.repeat(2, 1).repeat(2, 2))
+    assert grown.boxes.tolist() == [[2, 4, 6, 10]]

@@ -26,8 +26,8 @@ EMPTY = (
     "StudyTime",
 )
 """What a header must hold, if only an empty one."""
-MOST = 100
-"""Detections that are written, the surest first: each is a segment of its own."""
+MOST, MOST_BYTES = 100, 2**30
+"""Detections that are written, the surest first, each as a segment of its own; fewer, if their pixels take more."""
 
 
 def write_seg(
@@ -105,6 +105,11 @@ def _segmentation(sample: Sample, detections: Detections, headers: list[Any], mo
     from pydicom.sr.codedict import codes
 
     order = np.argsort(-np.asarray(detections.scores), kind="stable")[:MOST]
+    spans = [_planes(sample, detections.boxes[i]) for i in order]
+    whole = len(headers) == 1  # a file of many frames is referred to with all of them
+    used = list(range(sample.shape[0])) if whole and sample.ndim == 3 else sorted(set().union(*spans))
+    most = max(1, MOST_BYTES // (len(used) * sample.shape[-1] * sample.shape[-2]))
+    order = order[:most]
     algorithm = hd.AlgorithmIdentificationSequence(
         name=model, version=version, family=codes.DCM.ArtificialIntelligence, source="MedLoc"
     )
@@ -121,14 +126,16 @@ def _segmentation(sample: Sample, detections: Detections, headers: list[Any], mo
         )
         for number, i in enumerate(order, start=1)
     ]
-    pixels = np.stack([_mask(sample, detections, i) for i in order], axis=-1)
-    if len(headers) == 1 and sample.ndim == 3:  # one file of many frames, which may stand in another order
+    pixels = np.empty((len(used), *sample.shape[-2:], len(order)), dtype=np.uint8)
+    for k, i in enumerate(order):
+        pixels[..., k] = _mask(sample, detections, i)[used]
+    if whole and sample.ndim == 3:  # the frames may stand in another order
         stored = np.empty_like(pixels)
         stored[np.asarray(sample.meta["frames"][: len(pixels)]) - 1] = pixels
         pixels = stored
     try:
         return hd.seg.Segmentation(
-            source_images=headers,
+            source_images=headers if whole else [headers[plane] for plane in used],
             pixel_array=pixels,
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=segments,
@@ -146,6 +153,17 @@ def _segmentation(sample: Sample, detections: Detections, headers: list[Any], mo
         raise InputError(f"no DICOM Segmentation can refer to {sample.id!r}: {why(error)}") from error
 
 
+def _planes(sample: Sample, box: NDArray[Any]) -> range:
+    """The planes that a box reaches into."""
+    return range(1) if sample.ndim == 2 else range(*_span(box[0], box[3], sample.shape[0]))
+
+
+def _span(start: float, stop: float, size: int) -> tuple[int, int]:
+    """Whole pixels from a start to a stop, at least one, of `size`."""
+    first = min(max(int(np.floor(start + 0.5)), 0), size - 1)
+    return first, min(max(int(np.floor(stop + 0.5)), first + 1), size)
+
+
 def _label(sample: Sample, detections: Detections, i: int) -> str:
     label, score = int(np.asarray(detections.labels)[i]), float(np.asarray(detections.scores)[i])
     name = sample.classes[label] if label < len(sample.classes) else f"class {label}"
@@ -159,7 +177,5 @@ def _mask(sample: Sample, detections: Detections, i: int) -> NDArray[np.uint8]:
     else:
         mask = np.zeros(sample.shape, dtype=bool)
         start, stop = np.split(detections.boxes[i], 2)
-        first = np.clip(np.floor(start + 0.5), 0, np.array(sample.shape) - 1).astype(int)
-        last = np.maximum(np.floor(stop + 0.5).astype(int), first + 1)
-        mask[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = True
+        mask[tuple(slice(*_span(*edges)) for edges in zip(start, stop, sample.shape, strict=True))] = True
     return (mask if sample.ndim == 3 else mask[None]).astype(np.uint8)

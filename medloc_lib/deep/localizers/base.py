@@ -220,10 +220,12 @@ def resized(found: Detections, old: tuple[int, ...], new: tuple[int, ...]) -> De
     if old == new:
         return found
     factor = np.tile(np.asarray(new) / np.asarray(old), 2)
-    heatmap = None
+    heatmap = masks = None
     if found.heatmap is not None:
         heatmap = tensors.resize(torch.from_numpy(np.array(found.heatmap))[None], new)[0].numpy()
-    return Detections(found.boxes * factor, found.scores, found.labels, heatmap=heatmap)
+    if found.masks is not None and len(found):
+        masks = tensors.resize(torch.from_numpy(found.masks.astype(np.uint8)), new, nearest=True).numpy() > 0
+    return Detections(found.boxes * factor, found.scores, found.labels, masks, heatmap)
 
 
 def _highest(samples: Iterable[Sample]) -> int:

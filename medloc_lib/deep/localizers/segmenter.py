@@ -116,8 +116,8 @@ def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5) -> 
 
     Returns
     -------
-    Detections with the class that is likeliest over the object's pixels, and as the score the mean of its (at most)
-    five surest pixels; the heat map is the probability that there is an object.
+    Detections with the objects' masks, the class that is likeliest over an object's pixels, and as the score the mean
+    of its (at most) five surest pixels; the heat map is the probability that there is an object.
 
     Examples
     --------
@@ -127,6 +127,8 @@ def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5) -> 
     >>> found = mask_to_detections(p)
     >>> found.boxes, found.scores, found.labels
     (array([[1., 2., 3., 5.]]), array([0.8]), array([1]))
+    >>> found.masks.sum()
+    np.int64(6)
     """
     there = 1 - probability[0]
     objects, n = ndimage.label(there >= threshold, structure=np.ones((3,) * there.ndim))
@@ -138,10 +140,12 @@ def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5) -> 
         scores.append(np.sort(there[place][inside])[-5:].mean())
         labels.append(probability[(slice(1, None), *place)][:, inside].mean(1).argmax())
     order = np.argsort(-np.asarray(scores), kind="stable")[:MOST]
+    masks = [objects == i + 1 for i in order]
     found = np.asarray(boxes, dtype=np.float64).reshape(n, 2 * there.ndim)
     return Detections(
         found[order],
         np.asarray(scores, dtype=np.float64)[order],
         np.asarray(labels, dtype=np.int64)[order],
+        masks=np.asarray(masks, dtype=bool).reshape(len(order), *there.shape),
         heatmap=there,
     )
