@@ -42,6 +42,8 @@ test: setup
 	@$(BIN)/lint-imports
 	@echo "== test: units and doctests"
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not browser" --doctest-modules
+	@echo "== test: candidates and features of lesson 05, once"
+	@$(BIN)/medloc features brain_lesions
 	@echo "== test: every notebook, stored outputs compared"
 	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -61,9 +63,12 @@ assignments: setup
 
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
-	@for script in metrics dicom simulator start widgets enhancement training classifiers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
+			features training classifiers; do \
+		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
-	@for lesson in enhancement detector; do \
+	@$(BIN)/medloc features brain_lesions
+	@for lesson in enhancement fusion segmentation supervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 

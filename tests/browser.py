@@ -187,6 +187,14 @@ class Lab:
         if errors or unrun:
             raise AssertionError(f"errors: {errors}; cells that did not run: {unrun}")
 
+    def ready(self, name: str, selector: str, *, k: int = 0) -> Page:
+        """A notebook, run, with the `k`-th element of the selector there, and little patience for what follows."""
+        page = self.open(name)
+        self.run_all(page)
+        page.set_default_timeout(10_000)
+        page.locator(selector).nth(k).wait_for()
+        return page
+
     def ask(self, page: Page, expression: str) -> object:
         """The value of a Python literal that an expression has in the open notebook's kernel."""
         return ast.literal_eval(page.evaluate(ASK, f"print(repr({expression}))"))

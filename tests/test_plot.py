@@ -255,6 +255,18 @@ def test_a_picture_of_the_same_range_keeps_the_window_and_another_gets_its_own()
     assert constant == (7, 8)
 
 
+def test_trend_draws_a_line_and_a_band_per_curve():
+    scores = [Interval(0.2, 0.1, 0.3), Interval(0.4, 0.3, 0.6)]
+    ax = plot.trend([0, 8], {"a": scores, "b": scores[::-1]}, ax=axes())
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.4], [0.4, 0.2]]
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 2
+    band = ax.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0.1, 0.6)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
+    with pytest.raises(InputError, match=r"curves of 3 scores; got \[2\]"):
+        plot.trend([1, 2, 3], {"a": scores})
+
+
 def test_a_row_draws_each_picture_under_its_name_with_its_histogram(volume):
     axes = plot.row({"before": GREY, "after": 2 * GREY}, window=(0, 1), histograms=True)
     assert [ax.get_title() for ax in axes] == ["before", "after"]

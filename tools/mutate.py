@@ -39,6 +39,27 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.enhancement.restoration:correct_bias": ("input",),
         "medloc_lib.enhancement.measures:cnr": ("zeros",),
     },
+    "03_fusion": {
+        "medloc_lib.fusion.pixel:weighted": ("zeros", "shuffled"),
+        "medloc_lib.fusion.weights:find_weights": ("zeros",),
+        "medloc_lib.fusion.registration:register": ("zeros",),
+        "medloc_lib.fusion.quality:edge_preservation": ("zeros",),
+        "medloc_lib.localizer.merged:weighted_box_fusion": ("zeros",),
+    },
+    "04_segmentation": {
+        "medloc_lib.segmentation.feature:grow": ("zeros",),
+        "medloc_lib.segmentation.mixture:mixture": ("shuffled",),
+        "medloc_lib.segmentation.boundary:watershed": ("shuffled",),
+        "medloc_lib.segmentation.cooccurrence:cooccurrence": ("zeros",),
+        "medloc_lib.segmentation.strokes:PixelClassifier.predict": ("zeros",),
+    },
+    "05_supervised": {
+        "medloc_lib.classical.candidates:best_overlaps": ("zeros",),
+        "medloc_lib.classical.features.firstorder:first_order": ("zeros",),
+        "medloc_lib.classical.supervised:offsets": ("zeros",),
+        "medloc_lib.classical.supervised:moved": ("input",),
+        "medloc_lib.classical.supervised:lesion_scores": ("shuffled",),
+    },
     "08_cnn": {
         "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
         "medloc_lib.deep.explain:grad_cam": ("shuffled",),

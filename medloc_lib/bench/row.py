@@ -15,6 +15,9 @@ from medloc_lib.metrics import Interval, Matches
 
 Weights = NDArray[np.int64]
 
+DIGITS = 5
+"""After the point, of the figures in a leaderboard's file."""
+
 
 class Score(NamedTuple):
     """A score of the table: how detections are matched for it, and how it is read off the matches."""
@@ -208,7 +211,7 @@ def _rounded(value: float | None) -> float | int | None:
 
 def _to_dict(interval: Interval) -> dict[str, float | None]:
     ends = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if math.isnan(end) else round(end, 5) for name, end in ends.items()}
+    return {name: None if math.isnan(end) else round(end, DIGITS) for name, end in ends.items()}
 
 
 def _interval(values: Mapping[str, float | None]) -> Interval:

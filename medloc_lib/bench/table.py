@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medloc_lib.bench import page
-from medloc_lib.bench.row import PER_ROW, SCORES, Row
+from medloc_lib.bench.row import DIGITS, PER_ROW, SCORES, Row
 from medloc_lib.errors import InputError, ReadError
 from medloc_lib.metrics import Interval, paired_difference
 
@@ -38,7 +38,7 @@ class Leaderboard:
 
     def __post_init__(self) -> None:
         order = {name: i for i, name in enumerate(dict.fromkeys(row.data for row in self.rows))}
-        object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: (order[row.data], _rank(row)))))
+        object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: (order[row.data], *_rank(row)))))
 
     def __getitem__(self, name: str) -> Row:
         """The row of that name."""
@@ -128,7 +128,7 @@ class Leaderboard:
         """
         place = Path(path)
         kept = read_leaderboard(place).rows if place.exists() else ()
-        ordered = sorted(_merged(self.rows, kept), key=lambda row: (row.data, _rank(row), row.name))
+        ordered = sorted(_merged(self.rows, kept), key=lambda row: (row.data, *_rank(row)))
         content = {"format": FORMAT, "rows": [row.to_dict() for row in ordered]}
         write_whole(place, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -218,10 +218,10 @@ def _umask() -> int:
     return mask
 
 
-def _rank(row: Row) -> float:
-    """Best first, failed rows last."""
+def _rank(row: Row) -> tuple[float, str]:
+    """Best first, failed rows last; what is equal in the file, where figures are rounded, by name."""
     value = row.scores["ap_0.3"].value if "ap_0.3" in row.scores else math.nan
-    return math.inf if math.isnan(value) else -value
+    return (math.inf if math.isnan(value) else -round(value, DIGITS)), row.name
 
 
 def _merged(rows: Sequence[Row], kept: Sequence[Row]) -> list[Row]:
@@ -236,7 +236,7 @@ def _merged(rows: Sequence[Row], kept: Sequence[Row]) -> list[Row]:
             name for name in earlier if (row.data, name) not in new or (key not in new and (row.data, name) in same)
         ]
         fresh = row.better_than if key in new else ()
-        merged.append(dataclasses.replace(row, better_than=(*fresh, *stand)))
+        merged.append(dataclasses.replace(row, better_than=tuple(dict.fromkeys((*fresh, *stand)))))
     return merged
 
 

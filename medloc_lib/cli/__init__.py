@@ -198,6 +198,25 @@ def bench(
 
 
 @app.command()
+def features(
+    name: Annotated[str, typer.Argument(help="Name of a data set of pictures in 2-D, such as brain_lesions.")],
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeat for more.")] = None,
+    candidates: Annotated[int, typer.Option(help="How many candidates a picture, at most.", min=1)] = 50,
+) -> None:
+    """Propose candidates in every picture of a data set, describe them, and keep that in the cache.
+
+    What is there already is kept. Lessons 05 to 07 read it.
+    """
+    from medloc_lib.classical.features import load
+    from medloc_lib.data import registry
+
+    for part in split or registry.info(name).splits:
+        found = load(name, split=part, n=candidates)
+        columns = len(found[0].columns) if found else 0
+        typer.echo(f"{name} {part}: {len(found)} pictures, {sum(map(len, found))} candidates, {columns} features")
+
+
+@app.command()
 def train(
     dataset: Annotated[
         str, typer.Option(help="Name of a data set, such as brain_lesions or brain_lesions:dims=3, or a folder.")

@@ -166,7 +166,20 @@ def _folder(folder: Path, group_by: str | None, on_bad: OnBad) -> Splits:
 
 
 def command(dataset: str, options: Mapping[str, str | None], specs: Sequence[str]) -> str:
-    """The command that makes these rows again; of a folder its name alone, as paths say whose machine it was."""
-    words = ["medloc", "bench", "--dataset", dataset if is_named(dataset) else Path(dataset).resolve().name]
-    words += [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+    """The command that makes these rows again."""
+    words = ["medloc", "bench", "--dataset", source(dataset), *option_words(options)]
     return shlex.join([*words, *(word for spec in specs for word in ("--localizer", spec))])
+
+
+def source(dataset: str) -> str:
+    """A data set in a command that others read: of a folder its name alone, as paths say whose machine it was."""
+    return dataset if is_named(dataset) else Path(dataset).resolve().name
+
+
+def option_words(options: Mapping[str, str | None]) -> list[str]:
+    """Options in a command; those that are None are left out.
+
+    >>> option_words({"seed": "3", "on-bad": None})
+    ['--seed', '3']
+    """
+    return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from medloc_lib import __version__
 from medloc_lib.bench.row import SCORES
-from medloc_lib.cli.choose import Splits, is_named
+from medloc_lib.cli.choose import Splits, is_named, option_words, source
 from medloc_lib.data import registry
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import any_class
@@ -76,10 +76,8 @@ def run(localizer: NetLocalizer, splits: Splits, out: Path, command: str) -> str
 def command_line(
     dataset: str, spec: str, out: Path, options: Mapping[str, str | None], assignments: Sequence[str]
 ) -> str:
-    """The command that makes this model again; of a folder its name alone."""
-    source = dataset if is_named(dataset) else Path(dataset).resolve().name
-    words = ["medloc", "train", "--dataset", source, "--localizer", spec]
-    words += [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+    """The command that makes this model again."""
+    words = ["medloc", "train", "--dataset", source(dataset), "--localizer", spec, *option_words(options)]
     words += [word for text in assignments for word in ("--set", text)]
     return shlex.join([*words, "--out", out.name if out.is_absolute() else out.as_posix()])
 

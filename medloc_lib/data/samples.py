@@ -159,7 +159,7 @@ def fundus(split: str = "all") -> list[Sample]:
     _only_all("fundus", split)
     from skimage.data import retina
 
-    picture = np.moveaxis(retina(), -1, 0)  # type: ignore[no-untyped-call]
+    picture = np.moveaxis(retina(), -1, 0)
     meta = {"modality": "fundus photography", "source": "scikit-image", "spacing_from": "assumed"}
     image = np.ascontiguousarray(picture)
     return [Sample(image, channels=("R", "G", "B"), id="fundus", group="fundus", meta=meta)]

@@ -156,20 +156,6 @@ def box_tensors(samples: Sequence[Sample], *, scale: float = 1.0) -> Batch:
     return {"boxes": boxes, "labels": labels, "ignored": ignored}
 
 
-def looked_at(samples: Sequence[Sample]) -> list[Sample]:
-    """Those with known boxes.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    known = [sample for sample in samples if sample.boxes is not None]
-    if not known:
-        raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
-    return known
-
-
 def _boxes(sample: Sample) -> NDArray[Any]:
     if sample.boxes is None:
         raise InputError(f"sample {sample.id!r} has boxes=None: nobody looked; leave it out")

@@ -216,7 +216,7 @@ def multi_otsu(image: ArrayLike, *, classes: int = 3) -> tuple[float, ...]:
         raise InputError(f"{classes} classes need as many different values (in 256 steps); the picture has {different}")
     from skimage.filters import threshold_multiotsu
 
-    found = threshold_multiotsu(hist=(counts, np.arange(256)), classes=classes)  # type: ignore[no-untyped-call]
+    found = threshold_multiotsu(hist=(counts, np.arange(256)), classes=classes)
     pixels, sums = np.cumsum(fine), np.cumsum(fine * np.arange(65536.0))
     splits, before = 256 * np.asarray(found) + 255, np.zeros(0)
     while not np.array_equal(splits, before):

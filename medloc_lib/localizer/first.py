@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.errors import InputError, MedlocWarning
+from medloc_lib.geometry import boxes_to_mask
 from medloc_lib.localizer.contract import Localizer, any_class
 from medloc_lib.localizer.function import pick_channel
 from medloc_lib.metrics import average_precision, box_size_mm
@@ -80,7 +81,7 @@ class ThresholdLocalizer(Localizer):
         InputError
             If nobody looked at any of the samples.
         """
-        sizes = np.concatenate([box_size_mm(s.boxes[~s.ignore], s.spacing) for s in _looked_at(samples)])
+        sizes = np.concatenate([box_size_mm(s.boxes[~s.ignore], s.spacing) for s in looked_at(samples)])
         thresholds = THRESHOLDS if self.threshold is None else (self.threshold,)
         median = float(np.median(sizes)) if len(sizes) else 0.0
         least = tuple(share * median for share in SIZES) if self.min_size is None else (self.min_size,)
@@ -89,17 +90,17 @@ class ThresholdLocalizer(Localizer):
         if self.n_parameters_ == 0:
             return self
         pictures, truth = [], []
-        for sample in _looked_at(validation or samples):
+        for sample in looked_at(validation or samples):
             pictures.append((self._standardized(sample), sample.spacing))
             truth += any_class([sample], [])[0]
-        if all(s.ignore.all() for s in _looked_at(truth)):
-            _warn_nothing_to_learn(f"threshold {self.threshold_:g} is a guess")
+        if all(s.ignore.all() for s in looked_at(truth)):
+            warn_nothing_to_learn(f"threshold {self.threshold_:g} is a guess")
             return self
         best = -1.0
         for threshold in thresholds:
-            parts = [_components(z, threshold, spacing) for z, spacing in pictures]
+            parts = [components(z, threshold, spacing) for z, spacing in pictures]
             for size in least:
-                score = average_precision(truth, [_as_detections(p, size, threshold) for p in parts], iou=0.3).mean
+                score = average_precision(truth, [as_detections(p, size, threshold) for p in parts], iou=0.3).mean
                 if score >= best:  # of equals the strictest
                     best, self.threshold_, self.min_size_ = score, threshold, size
         return self
@@ -116,8 +117,8 @@ class ThresholdLocalizer(Localizer):
             raise InputError("this ThresholdLocalizer is not fitted: call fit(samples) first")
         found = []
         for sample in samples:
-            parts = _components(self._standardized(sample), self.threshold_, sample.spacing)
-            found.append(_as_detections(parts, self.min_size_, self.threshold_))
+            parts = components(self._standardized(sample), self.threshold_, sample.spacing)
+            found.append(as_detections(parts, self.min_size_, self.threshold_))
         return found
 
     def _standardized(self, sample: Sample) -> NDArray[np.float32]:
@@ -157,7 +158,7 @@ class MeanBoxLocalizer(Localizer):
             If nobody looked at any of the samples, or some are 2-D and some 3-D.
         """
         shares, kinds = [], []
-        for sample in _looked_at(samples):
+        for sample in looked_at(samples):
             shares.append(sample.boxes[~sample.ignore] / np.tile(sample.shape, 2))
             kinds.append(sample.labels[~sample.ignore])
         if len({boxes.shape[1] for boxes in shares}) > 1:
@@ -165,7 +166,7 @@ class MeanBoxLocalizer(Localizer):
         boxes, labels = np.concatenate(shares), np.concatenate(kinds)
         self.labels_ = np.unique(labels)
         if len(labels) == 0:
-            _warn_nothing_to_learn("it will find nothing")
+            warn_nothing_to_learn("it will find nothing")
         means = [boxes[labels == k].mean(axis=0) for k in self.labels_]
         self.boxes_ = np.asarray(means).reshape(-1, boxes.shape[1])
         self.scores_ = np.asarray([np.mean([k in image for image in kinds]) for k in self.labels_])
@@ -209,13 +210,13 @@ def robust_z(picture: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray((values - median) / spread, dtype=np.float32)
 
 
-class _Components(NamedTuple):
+class Components(NamedTuple):
     boxes: Floats
     size_mm: Floats
     mean_z: Floats
 
 
-def _components(z: NDArray[np.float32], threshold: float, spacing: Sequence[float]) -> _Components:
+def components(z: NDArray[np.float32], threshold: float, spacing: Sequence[float]) -> Components:
     from scipy import ndimage
 
     over = z > threshold
@@ -223,20 +224,20 @@ def _components(z: NDArray[np.float32], threshold: float, spacing: Sequence[floa
     pixels = np.bincount(labels.ravel(), minlength=n + 1)[1:]
     total = np.bincount(labels.ravel(), weights=z.ravel(), minlength=n + 1)[1:]
     edges = [[s.start for s in part] + [s.stop for s in part] for part in ndimage.find_objects(labels)]
-    return _Components(
+    return Components(
         np.asarray(edges, dtype=np.float64).reshape(-1, 2 * z.ndim),
         (pixels * np.prod(spacing)) ** (1 / z.ndim),
         total / pixels,
     )
 
 
-def _as_detections(parts: _Components, min_size: float, threshold: float) -> Detections:
+def as_detections(parts: Components, min_size: float, threshold: float) -> Detections:
     large = np.flatnonzero(parts.size_mm >= min_size)
     best = large[np.argsort(-parts.mean_z[large], kind="stable")[:MOST]]
     return Detections(parts.boxes[best], parts.mean_z[best] - threshold)
 
 
-def _looked_at(samples: Sequence[Sample]) -> Iterator[Any]:
+def looked_at(samples: Sequence[Sample]) -> Iterator[Any]:
     """Samples whose boxes are known, one at a time, so that those read from disk need not all be in memory."""
     none = True
     for sample in samples:
@@ -247,7 +248,15 @@ def _looked_at(samples: Sequence[Sample]) -> Iterator[Any]:
         raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
 
 
-def _warn_nothing_to_learn(consequence: str) -> None:
+def lesions_of(sample: Sample) -> NDArray[np.bool_]:
+    """Where the lesions are: by the mask, else by the boxes; nowhere if nobody looked."""
+    if sample.mask is not None:
+        return np.asarray(sample.mask != 0)
+    boxes = np.zeros((0, 2 * sample.ndim)) if sample.boxes is None else sample.boxes
+    return np.asarray(boxes_to_mask(boxes, sample.shape) != 0)
+
+
+def warn_nothing_to_learn(consequence: str) -> None:
     warnings.warn(
         f"the samples have no box to learn from (looked at, nothing found); {consequence}", MedlocWarning, stacklevel=3
     )

@@ -86,7 +86,10 @@ def as_localizer(function: Callable[..., Any], *, channel: str | None = None, **
 
 
 def pick_channel(sample: Sample, name: str | None) -> Array:
-    """One channel: the named one, or by default "FLAIR" if there is one, else the first."""
-    if name is None:
-        name = "FLAIR" if "FLAIR" in sample.channels else sample.channels[0]
-    return sample[name]
+    """One channel: the named one, or by default the `main_channel`."""
+    return sample[main_channel(sample) if name is None else name]
+
+
+def main_channel(sample: Sample) -> str:
+    """Name of the channel to look at where none is named: "FLAIR" if there is one, else the first."""
+    return "FLAIR" if "FLAIR" in sample.channels else sample.channels[0]

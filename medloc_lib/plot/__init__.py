@@ -8,9 +8,26 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard, learning
+from medloc_lib.plot.curves import froc, leaderboard, learning, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
+from medloc_lib.plot.marking import marked
+from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
 from medloc_lib.plot.row import row
+from medloc_lib.plot.spaces import feature_space
 
-__all__ = ["compare", "froc", "histogram", "leaderboard", "learning", "planes", "present", "row", "show"]
+__all__ = [
+    "compare",
+    "feature_space",
+    "froc",
+    "histogram",
+    "leaderboard",
+    "learning",
+    "marked",
+    "mixture",
+    "planes",
+    "present",
+    "row",
+    "show",
+    "trend",
+]

@@ -1,4 +1,4 @@
-"""Scores as figures: the FROC curve, methods beside each other with their intervals, and how a training went."""
+"""Scores as figures: the FROC curve, methods beside each other, trends, and how a training went."""
 
 from __future__ import annotations
 
@@ -87,6 +87,51 @@ def leaderboard(rows: Mapping[str, Interval], *, ax: Axes | None = None, label: 
     return axes
 
 
+def trend(
+    x: Sequence[float],
+    curves: Mapping[str, Sequence[Interval]],
+    *,
+    ax: Axes | None = None,
+    label: str = "AP at IoU 0.3",
+) -> Axes:
+    """Scores against something that changes, each with its interval as a band.
+
+    Parameters
+    ----------
+    x : what changes.
+    curves : name to one score for each of `x`. Lines differ in style as well as in colour.
+    ax : where to draw; default a new figure.
+    label : what the score is.
+
+    Raises
+    ------
+    InputError
+        If there is no curve, or one has more or fewer scores than `x`.
+
+    Examples
+    --------
+    >>> ax = trend([0, 4], {"alone": [Interval(0.1, 0.05, 0.15), Interval(0.05, 0.02, 0.08)]})
+    >>> ax.lines[0].get_ydata().tolist()
+    [0.1, 0.05]
+    """
+    if not curves or any(len(scores) != len(x) for scores in curves.values()):
+        raise InputError(f"trend needs curves of {len(x)} scores; got {[len(scores) for scores in curves.values()]}")
+    axes = _new(ax)
+    dark = [color for color in reversed(COLORS) if color != "#F0E442"]  # yellow is lost on white
+    for i, (name, scores) in enumerate(curves.items()):
+        color = dark[i % len(dark)]
+        axes.plot(
+            x, [s.value for s in scores], STYLES[i % len(STYLES)], color=color, marker="o", markersize=4, label=name
+        )
+        axes.fill_between(x, [s.low for s in scores], [s.high for s in scores], color=color, alpha=0.12, linewidth=0)
+    axes.set_xticks(x, [f"{value:g}" for value in x])
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(f"{label}, with its 95 % interval")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    return axes
+
+
 class EpochLike(Protocol):
     """What `learning` looks at; `medloc_lib.deep.settings.Epoch` has it."""
 
@@ -129,6 +174,9 @@ def learning(
         ax.set_ylabel(label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
+        if not any(runs.values()):
+            ax.set(xticks=[], yticks=[])
+            ax.text(0.5, 0.5, "no epoch yet", ha="center", va="center", transform=ax.transAxes)
     if len(runs) > 1:
         left.legend(fontsize=9)
     return left, right

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from medloc_lib.errors import InputError
 
@@ -29,11 +30,18 @@ def present(figure: Figure | Axes | Sequence[Axes], *, alt: str) -> None:
     buffer = io.BytesIO()
     whole.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
     display(  # type: ignore[no-untyped-call]
-        {"image/png": buffer.getvalue(), "text/plain": alt},
+        {"image/png": _smaller(buffer), "text/plain": alt},
         raw=True,
         metadata={"image/png": {"alt": alt}},
     )
     plt.close(whole)
+
+
+def _smaller(png: io.BytesIO) -> bytes:
+    """The picture in 256 colours of its own: noise hardly shrinks otherwise, and a notebook holds many."""
+    few = io.BytesIO()
+    Image.open(png).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(few, format="png", optimize=True)
+    return few.getvalue()
 
 
 def _figure_of(axes: Axes | Sequence[Axes]) -> Figure:

@@ -1,4 +1,4 @@
-"""Live widgets for JupyterLab: a viewer, a bench for functions with sliders, volumes, and the curves of a training.
+"""Live widgets for JupyterLab: a viewer, a bench for functions with sliders, a mixer, a marker, and more.
 
 Each is computed by the library and painted in the browser, and stores a still of itself beside it. The same figures
 without a browser are in `medloc_lib.plot`.
@@ -13,7 +13,10 @@ except ImportError as error:
 
 from medloc_lib.widgets.curves import curves
 from medloc_lib.widgets.explorer import explore
+from medloc_lib.widgets.features import explore_features
+from medloc_lib.widgets.marker import mark
+from medloc_lib.widgets.mixer import mix
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["curves", "explore", "view", "view3d"]
+__all__ = ["curves", "explore", "explore_features", "mark", "mix", "view", "view3d"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -20,9 +21,9 @@ from medloc_lib.sample import Sample
 FILES = resources.files("medloc_lib.widgets") / "js"
 
 
-def script(name: str) -> str:
+def script(*names: str) -> str:
     """A front end as one ES module: what all share, then its own."""
-    return "\n".join((FILES / f"{part}.js").read_text(encoding="utf-8") for part in ("picture", name))
+    return "\n".join((FILES / f"{part}.js").read_text(encoding="utf-8") for part in ("picture", *names))
 
 
 class Widget(anywidget.AnyWidget):
@@ -134,6 +135,50 @@ def pack_mask(mask: Array) -> tuple[dict[str, Any], bytes]:
     """
     labels = mask.astype(np.int64)
     return pack(np.where(labels == 0, 0, (labels - 1) % 255 + 1), np.dtype(np.uint8))
+
+
+class Parcel:
+    """Pixels that go to the front end with one message."""
+
+    def __init__(self) -> None:
+        self.buffers: list[bytes] = []
+
+    def put(self, packed: tuple[dict[str, Any], bytes]) -> dict[str, Any]:
+        """Take what `pack` made along; what the message says of it, with the number of its buffer."""
+        self.buffers.append(packed[1])
+        return {**packed[0], "buffer": len(self.buffers) - 1}
+
+
+def took(seconds: float) -> str:
+    """A time as people read it.
+
+    >>> took(0.0123), took(2.5)
+    ('12.3 ms', '2.5 s')
+    """
+    return f"{1000 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def told(score: Any) -> str:
+    """A score, or several by name, as text."""
+    if score is None:
+        return ""
+    if isinstance(score, Mapping):
+        return ", ".join(f"{name} {_rounded(value)}" for name, value in score.items())
+    return f"score {_rounded(score)}"
+
+
+def _rounded(value: Any) -> str:
+    """A score in a few characters: a fraction with three decimals."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.3f}" if value == 0 or 0.001 <= abs(float(value)) < 1e5 else f"{value:.3g}"
+    return str(value)
+
+
+def error_line(error: Exception) -> str:
+    """An error as one line."""
+    words = " ".join(str(error).split())
+    words = words if len(words) <= 200 else words[:199] + "…"
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def mark_facts(marks: list[Mark]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from medloc_lib.errors import InputError
 from medloc_lib.plot import compare, pictures
 from medloc_lib.plot.pictures import Outcome
 from medloc_lib.sample import Sample
-from medloc_lib.widgets.base import SampleWidget, mark_facts, pack, pack_mask, script
+from medloc_lib.widgets.base import Parcel, SampleWidget, error_line, mark_facts, pack, pack_mask, script, told, took
 from medloc_lib.widgets.controls import controls_for
 
 SIZE = 340
@@ -74,9 +74,10 @@ class Explorer(SampleWidget):
     Parameters
     ----------
     function, sample, ranges, score : as in `explore`.
+    **more : what the front end must know beside that.
     """
 
-    _esm = script("explorer")
+    _esm = script("marking", "explorer")
     _raw = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -85,6 +86,7 @@ class Explorer(SampleWidget):
         sample: Sample,
         ranges: Mapping[str, Any],
         score: Callable[[Any], Any] | None = None,
+        **more: Any,
     ) -> None:
         self.function = function
         self.result: Any = None
@@ -102,6 +104,7 @@ class Explorer(SampleWidget):
             "size": SIZE,
             "channels": list(names),
             "controls": [c.facts() for c in self._controls.values()],
+            **more,
         }
         super().__init__(sample, facts, _raw={c.name: c.start for c in self._controls.values()})
         self._run()
@@ -150,24 +153,23 @@ class Explorer(SampleWidget):
         return f"{self._name}({', '.join(f'{k}={_short(v)}' for k, v in self.values.items())})"
 
     def _scored(self) -> str:
-        if self.score is None:
-            return ""
-        if isinstance(self.score, Mapping):
-            return ", ".join(f"{name} {_rounded(value)}" for name, value in self.score.items())
-        return f"score {_rounded(self.score)}"
+        return told(self.score)
 
     def _run(self) -> None:
         """Call the function; what goes wrong in it is told, not raised."""
         picture = self.picture
         start = time.perf_counter()
         try:
-            result = self.function(picture.copy(), **self.values)
+            result = self._call_function(picture.copy())
             self.seconds = time.perf_counter() - start
             self._outcome = pictures.outcome(result, picture)
             self.result = result
             self.score, self.error = (None if self._rate is None else self._rate(result)), ""
         except Exception as error:  # the user's own code may raise anything, and the widget must live on
-            self.score, self.error = None, _line(error)
+            self.score, self.error = None, error_line(error)
+
+    def _call_function(self, picture: Any) -> Any:
+        return self.function(picture, **self.values)
 
     def _changed(self, change: Any) -> None:
         if change["name"] != "_raw":
@@ -179,19 +181,23 @@ class Explorer(SampleWidget):
         if content.get("ready"):
             self._tell(before=True)
 
+    def _more(self, put: Callable[[tuple[dict[str, Any], bytes]], dict[str, Any]]) -> dict[str, Any]:
+        """What else the front end is told; `put` takes pixels along."""
+        return {}
+
     def _tell(self, *, before: bool) -> None:
         """The present state for the front end; the picture before only where it is new."""
         picture, found = self.picture, self._outcome
         window = self._windows[self.channel]
         truth = pictures.cut(pictures.truth_marks(self.sample), self.plane)
-        buffers: list[bytes] = []
-
-        def put(packed: tuple[dict[str, Any], bytes]) -> dict[str, Any]:
-            buffers.append(packed[1])
-            return {**packed[0], "buffer": len(buffers) - 1}
-
-        took = f"{1000 * self.seconds:.1f} ms" if self.seconds < 1 else f"{self.seconds:.1f} s"
-        state: dict[str, Any] = {"score": self._scored(), "error": self.error, "seconds": took}
+        parcel = Parcel()
+        put = parcel.put
+        state: dict[str, Any] = {
+            "score": self._scored(),
+            "error": self.error,
+            "seconds": took(self.seconds),
+            **self._more(put),
+        }
         if before:
             state["before"] = {"image": put(pack(picture)), "window": list(window), "marks": mark_facts(truth)}
             labels = pictures.mask_of(self.sample, self.plane)
@@ -205,24 +211,10 @@ class Explorer(SampleWidget):
             after["mask"] = put(pack_mask(found.mask))
         drawn = truth if shown.shape[:2] == picture.shape[:2] else []
         after["marks"] = mark_facts(drawn + pictures.found_marks(found.detections, self.sample.classes, 2))
-        self.send({"state": {**state, "after": after}}, buffers)
+        self.send({"state": {**state, "after": after}}, parcel.buffers)
 
 
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return "; ".join(" ".join(f"{x:.4g}" for x in row) for row in value)
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(getattr(value, "__name__", value))
-
-
-def _rounded(value: Any) -> str:
-    """A score in a few characters: a fraction with three decimals."""
-    if isinstance(value, float | np.floating):
-        return f"{value:.3f}" if value == 0 or 0.001 <= abs(float(value)) < 1e5 else f"{value:.3g}"
-    return str(value)
-
-
-def _line(error: Exception) -> str:
-    """An error as one line."""
-    words = " ".join(str(error).split())
-    words = words if len(words) <= 200 else words[:199] + "…"
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__

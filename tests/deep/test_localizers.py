@@ -132,7 +132,7 @@ def test_the_classifier_knows_whether_and_roughly_where():
     assert pointing_game(test, fitted.predict(test)) > 0.6
     occluded = ImageClassifier("pooled", "occlusion")
     occluded.__dict__.update({**vars(fitted), "maps": "occlusion"})
-    assert pointing_game(test[1:2], occluded.predict(test[1:2])) == 1
+    assert pointing_game(test, occluded.predict(test)) > 0.3  # a patch of 32 pixels is coarse here; chance is a tenth
 
 
 def test_a_picture_with_ignored_boxes_only_is_neither_sick_nor_healthy():

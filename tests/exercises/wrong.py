@@ -85,6 +85,95 @@ ENHANCEMENT = {
     ),
 }
 
+FUSION = {
+    "soft_product": (
+        (
+            "def soft_product(channels, floor):\n    return np.maximum(np.prod(channels, axis=0), floor)",
+            "Lift each channel to the floor first",
+        ),
+        (
+            "def soft_product(channels, floor):\n    return np.prod(channels + floor, axis=0)",
+            "0.5 stays 0.5",
+        ),
+    ),
+    "best_shift": (
+        (
+            "def best_shift(fixed, moving, most):\n"
+            "    steps = range(-most, most + 1)\n"
+            "    return min(steps, key=lambda s: np.abs(fixed - np.roll(moving, s, axis=1)).sum())",
+            "its greys turned over",
+        ),
+        (
+            "def best_shift(fixed, moving, most):\n"
+            "    steps = range(-most, most + 1)\n"
+            "    return max(steps, key=lambda s: fusion.mutual_information(np.roll(fixed, s, axis=1), moving))",
+            r"must be -3: .* rolling it by -3 undoes that; it gave 3",
+        ),
+    ),
+}
+
+SEGMENTATION = {
+    "grown": (
+        (
+            "def grown(image, seed, tolerance):\n    return np.abs(image - image[seed].mean()) <= tolerance",
+            "do not hang with the seed",
+        ),
+        (
+            "def grown(image, seed, tolerance):\n"
+            "    alike = np.abs(image - image[seed].mean()) <= tolerance\n"
+            "    return ndimage.binary_dilation(seed) & alike",
+            "Go on until nothing is added",
+        ),
+    ),
+    "neighbors": (
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts / counts.sum()",
+            "in both orders",
+        ),
+        (
+            "def neighbors(levels, n):\n"
+            "    counts = np.zeros((n, n))\n"
+            "    np.add.at(counts, (levels[:, :-1], levels[:, 1:]), 1)\n"
+            "    return counts + counts.T",
+            "must add up to 1",
+        ),
+    ),
+}
+
+SUPERVISED = {
+    "loss_gradient": (
+        (
+            "def loss_gradient(weights, x, lesion):\n"
+            "    p = 1 / (1 + np.exp(-x @ weights))\n"
+            "    return x.T @ (p - lesion)",
+            "the loss is a mean",
+        ),
+        (
+            "def loss_gradient(weights, x, lesion):\n    return x.T @ (x @ weights - lesion + 0.5) / len(x)",
+            "A tiny step in each weight",
+        ),
+    ),
+    "refined": (
+        (
+            "def refined(box, offset):\n"
+            "    middle, size = (np.array(box[:2]) + box[2:]) / 2, np.subtract(box[2:], box[:2])\n"
+            "    middle, size = middle + np.array(offset[:2]), size * np.exp(offset[2:])\n"
+            "    return np.concatenate([middle - size / 2, middle + size / 2])",
+            "Shares of the box's own height",
+        ),
+        (
+            "def refined(box, offset):\n"
+            "    start, size = np.array(box[:2]), np.subtract(box[2:], box[:2])\n"
+            "    start, size = start + np.array(offset[:2]) * size, size * np.exp(offset[2:])\n"
+            "    return np.concatenate([start, start + size])",
+            "about the same centre",
+        ),
+    ),
+}
+
 CNN = {
     "parameters": (
         (
@@ -157,6 +246,9 @@ WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
     "02_enhancement": ENHANCEMENT,
+    "03_fusion": FUSION,
+    "04_segmentation": SEGMENTATION,
+    "05_supervised": SUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
 }

@@ -72,11 +72,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(lab):
-    page = lab.open("widgets.ipynb")
-    lab.run_all(page)
-    page.set_default_timeout(10_000)
-    page.locator(".medloc").first.wait_for()
-    return page
+    return lab.ready("widgets.ipynb", ".medloc")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import cnn, detector, enhancement, start
+from medloc_lib.bench.named import cnn, detector, enhancement, fusion, segmentation, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -17,6 +17,9 @@ Make = Callable[[], Any]
 LESSONS: Mapping[str, Mapping[str, Make]] = {
     "start": start.ROWS,
     "enhancement": enhancement.ROWS,
+    "fusion": fusion.ROWS,
+    "segmentation": segmentation.ROWS,
+    "supervised": supervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
 }

@@ -22,6 +22,7 @@ from medloc_lib.deep.training import train
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import Localizer, any_class
 from medloc_lib.localizer.contract import without_pixels
+from medloc_lib.localizer.first import looked_at
 from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Detections, Sample
 
@@ -92,7 +93,7 @@ class NetLocalizer(Localizer):
         TrainingError
             If the loss is not finite, or memory runs out.
         """
-        known = tensors.looked_at(samples)
+        known = list(looked_at(samples))
         self.channels_ = self._choose_channels(known[0])
         self.classes_ = known[0].classes or tuple(map(str, range(_highest(known) + 1)))
         self.ndim_ = known[0].ndim

@@ -61,18 +61,7 @@ class Histogram {
 
 function render({ model, el }) {
   const facts = model.get("_facts");
-  const root = frame(el, facts.title);
-  const poster = node("img", { class: "medloc-poster", alt: model.get("_alt") });
-  poster.src = URL.createObjectURL(new Blob([model.get("_poster")], { type: "image/png" }));
-  const note = node("p", { class: "medloc-note", role: "status" });
-  root.append(poster, note);
-
-  // Values go to the kernel through the model, which sends the next one only when the last has been dealt with: a fast
-  // drag drops what nobody would see.
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const { put, show, close } = stage({ model, el });
   const controls = node("div", { class: "medloc-controls" });
   const parts = {};
   for (const { name, kind, min, max, step, choices } of facts.controls) {
@@ -96,29 +85,19 @@ function render({ model, el }) {
   controls.append(...Object.values(more).map((part) => part.root));
 
   const panes = Object.fromEntries(["before", "after"].map((name) => {
-    const picture = new Picture({ ...facts, label: `${facts.title}, ${name}` });
-    const histogram = new Histogram(`histogram of the picture ${name}, square-root scale`);
-    const caption = node("p", { class: "medloc-caption" });
-    const pane = { picture, histogram, caption, own: null, window: [0, 1] };
-    picture.opacity = 0.4;
-    picture.onwindow = (window) => paint(pane, { own: window });
-    picture.onreset = () => paint(pane, { own: null });
-    picture.onhover = (at) => point(at);
-    pane.root = node("div", { class: "medloc-pane" }, caption, picture.root, histogram.root);
-    picture.onsize = (width) => (pane.root.style.width = `${width}px`); // text and histogram no wider than the picture
+    const pane = framed({ ...facts, label: `${facts.title}, ${name}` });
+    pane.histogram = new Histogram(`histogram of the picture ${name}, square-root scale`);
+    pane.root.append(pane.histogram.root);
+    pane.onpaint = (window) => pane.histogram.mark(window);
+    pane.picture.opacity = 0.4;
+    pane.picture.onhover = (at) => point(at);
     return [name, pane];
   }));
-  const paint = (pane, changes) => {
-    Object.assign(pane, changes);
-    pane.picture.window = pane.own ?? pane.window;
-    pane.picture.request();
-    pane.histogram.mark(pane.picture.window);
-  };
-  const score = node("p", { class: "medloc-score", role: "status", hidden: "" });
-  const error = node("p", { class: "medloc-error", role: "alert", hidden: "" });
+  const { score, error, tell } = verdict();
   const readout = node("p", { class: "medloc-readout" }, "\u00a0");
   const pair = node("div", { class: "medloc-body" }, panes.before.root, panes.after.root);
-  const body = node("div", {}, controls, score, error, pair, readout);
+  // What comes and goes stands below a picture that somebody draws on, so that it does not move under the hand.
+  const body = node("div", {}, controls, ...(facts.labels ? [pair, score, error] : [score, error, pair]), readout);
 
   // One cursor in both pictures: which value became which.
   const point = (at) => {
@@ -131,6 +110,7 @@ function render({ model, el }) {
     readout.textContent = [...place, ...words.filter(Boolean)].join(" · ").replaceAll("-", "\u2212");
   };
 
+  const mark = facts.labels ? marking({ facts, model, picture: panes.before.picture, controls, put, point }) : null;
   const load = (pane, { image, mask, window, marks }, buffers) => {
     const { picture, histogram } = pane;
     picture.mask = mask ? unpack(mask, buffers[mask.buffer]).pixels : null;
@@ -138,7 +118,7 @@ function render({ model, el }) {
     if (picture.image !== next) histogram.show(next);
     picture.show(next);
     picture.enclose(marks);
-    paint(pane, { window });
+    pane.paint({ window });
   };
   let truth = null;
   model.on("msg:custom", ({ state }, buffers) => {
@@ -151,19 +131,13 @@ function render({ model, el }) {
     }
     if (!panes.before.picture.image) return;
     load(panes.after, { ...after, image: after.image ?? panes.before.picture.image }, buffers);
-    panes.before.picture.mask = after.mask ? truth : null;
+    if (mark) mark(unpack(state.marks, buffers[state.marks.buffer]).pixels);
+    else panes.before.picture.mask = after.mask ? truth : null;
     panes.before.picture.request();
-    panes.before.caption.textContent = "before";
-    panes.after.caption.textContent = `after, ${state.seconds}`;
-    score.textContent = state.score;
-    score.hidden = !state.score;
-    error.textContent = state.error;
-    error.hidden = !state.error;
-    panes.after.root.classList.toggle("medloc-stale", Boolean(state.error));
-    if (!body.isConnected) {
-      URL.revokeObjectURL(poster.src);
-      root.replaceChildren(body);
-    }
+    panes.before.caption.textContent = mark ? "your marks" : "before";
+    panes.after.caption.textContent = `${mark ? "what is made of them" : "after"}, ${state.seconds}`;
+    tell(state, panes.after);
+    show(body);
   });
 
   const update = () => {
@@ -174,11 +148,8 @@ function render({ model, el }) {
   for (const name of ["_raw", "plane", "channel"]) model.on(`change:${name}`, update);
   update();
   model.send({ ready: true });
-  const patience = setTimeout(() => {
-    if (!body.isConnected) note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it.";
-  }, 3000);
   return () => {
-    clearTimeout(patience);
+    close();
     for (const pane of Object.values(panes)) pane.picture.close();
   };
 }

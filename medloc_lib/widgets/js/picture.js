@@ -78,6 +78,61 @@ const frame = (el, label) => {
   return root;
 };
 
+// A front end's frame with what all that answer to a kernel have. It holds the still until `show` puts the body in its
+// place. Values go to the kernel through the model (`put`), which sends the next one only when the last has been dealt
+// with: a fast drag drops what nobody would see.
+const stage = ({ model, el }) => {
+  const root = frame(el, model.get("_facts").title);
+  const poster = node("img", { class: "medloc-poster", alt: model.get("_alt") });
+  poster.src = URL.createObjectURL(new Blob([model.get("_poster")], { type: "image/png" }));
+  const note = node("p", { class: "medloc-note", role: "status" });
+  root.append(poster, note);
+  const put = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+  const show = (body) => {
+    if (root.contains(body)) return;
+    URL.revokeObjectURL(poster.src);
+    root.replaceChildren(body);
+  };
+  const patience = setTimeout(() => {
+    note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it."; // seen only beside it
+  }, 3000);
+  return { root, put, show, close: () => clearTimeout(patience) };
+};
+
+// What came of it: a score, or an error, by which the picture of a pane is out of date.
+const verdict = () => {
+  const score = node("p", { class: "medloc-score", role: "status", hidden: "" });
+  const error = node("p", { class: "medloc-error", role: "alert", hidden: "" });
+  const tell = (state, pane) => {
+    score.textContent = state.score;
+    score.hidden = !state.score;
+    error.textContent = state.error;
+    error.hidden = !state.error;
+    pane.root.classList.toggle("medloc-stale", Boolean(state.error));
+  };
+  return { score, error, tell };
+};
+
+// Where an arrow key moves a cursor (null: from the middle), with Shift by ten pixels; null for any other key.
+const stepped = ({ key, shiftKey }, cursor, { rows, cols }) => {
+  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  if (!step) return null;
+  const { row, col } = cursor ?? { row: rows >> 1, col: cols >> 1 };
+  const inside = (x, n) => Math.max(0, Math.min(n - 1, x));
+  const size = shiftKey ? 10 : 1;
+  return { row: inside(row + size * step[0], rows), col: inside(col + size * step[1], cols) };
+};
+
+// A pixel of a plane in patient mm, as words.
+const inMm = (affine, plane, { row, col }) => {
+  const index = [plane, row, col, 1];
+  const mm = affine.slice(0, 3).map((line) => line.reduce((sum, a, k) => sum + a * index[k], 0).toFixed(1));
+  return `x ${mm[0]}, y ${mm[1]}, z ${mm[2]} mm (LPS)`;
+};
+
 const TYPES = {
   uint8: Uint8Array, int8: Int8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
 };
@@ -103,7 +158,8 @@ class Picture {
     this.root = node("div", { ...KEYS, ...roles }, this.canvas, this.lines);
     this.root.title = `Drag: sideways for the window's width, up and down for its level. Double-click: reset.${keys}`;
     this.label(label);
-    for (const name of ["onwindow", "onreset", "onhover", "onkey", "onsize"]) this[name] = () => {};
+    const events = ["onwindow", "onreset", "onhover", "onkey", "onsize", "onpress", "ondrag"];
+    for (const name of events) this[name] = () => {};
     this.listen();
     this.watcher = new ResizeObserver(() => this.outline());
     this.watcher.observe(this.root);
@@ -258,8 +314,14 @@ class Picture {
 
   listen() {
     let start = null;
+    let taken = false; // a drag that somebody wants for something else than the window
     this.root.addEventListener("pointerdown", (event) => {
       if (!this.image || event.button !== 0) return;
+      taken = Boolean(this.onpress(this.index(event), event));
+      if (taken) {
+        this.root.setPointerCapture(event.pointerId);
+        return;
+      }
       const [low, high] = this.window;
       start = { x: event.clientX, y: event.clientY, level: (low + high) / 2, width: high - low };
       this.root.setPointerCapture(event.pointerId);
@@ -267,10 +329,11 @@ class Picture {
     this.root.addEventListener("pointermove", (event) => {
       if (!this.image) return;
       this.onhover(this.index(event));
+      if (taken) this.ondrag(this.index(event));
       if (!start) return;
       this.change(start, event.clientX - start.x, event.clientY - start.y);
     });
-    const end = () => (start = null);
+    const end = () => ([start, taken] = [null, false]);
     this.root.addEventListener("pointerup", end);
     this.root.addEventListener("pointercancel", end);
     this.root.addEventListener("pointerleave", () => this.onhover(null));
@@ -299,3 +362,21 @@ class Picture {
     this.watcher.disconnect();
   }
 }
+
+// A picture under a caption. It has the window that it is painted with, until somebody drags one of their own.
+const framed = (options) => {
+  const picture = new Picture(options);
+  const caption = node("p", { class: "medloc-caption" });
+  const root = node("div", { class: "medloc-pane" }, caption, picture.root);
+  const pane = { picture, caption, root, own: null, window: [0, 1], onpaint: () => {} };
+  pane.paint = (changes) => {
+    Object.assign(pane, changes);
+    picture.window = pane.own ?? pane.window;
+    picture.request();
+    pane.onpaint(picture.window);
+  };
+  picture.onwindow = (window) => pane.paint({ own: window });
+  picture.onreset = () => pane.paint({ own: null });
+  picture.onsize = (width) => (root.style.width = `${width}px`); // what stands with it is no wider than the picture
+  return pane;
+};

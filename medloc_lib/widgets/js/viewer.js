@@ -5,20 +5,12 @@ const MESSAGE = 2 * 2 ** 20; // bytes of them that are fetched ahead together
 
 function render({ model, el }) {
   const facts = model.get("_facts");
-  const root = frame(el, facts.title);
-  const poster = node("img", { class: "medloc-poster", alt: model.get("_alt") });
-  poster.src = URL.createObjectURL(new Blob([model.get("_poster")], { type: "image/png" }));
-  const note = node("p", { class: "medloc-note", role: "status" });
+  const { root, put, show, close } = stage({ model, el });
   const readout = node("p", { class: "medloc-readout" }, "\u00a0");
   const keys = facts.planes > 1 ? " Arrow up and down: next plane; with Shift: level." : "";
   const picture = new Picture({ ...facts, label: facts.title, keys });
   const body = node("div", { class: "medloc-body" });
-  root.append(poster, note);
 
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
   const range = () => facts.ranges[model.get("channel")];
   const span = () => model.get("windows")[model.get("channel")];
   const setWindow = ([low, high]) => {
@@ -106,9 +98,7 @@ function render({ model, el }) {
     if (label) words.push(`mask ${label}`);
     const { affine, spacing } = facts;
     if (affine) {
-      const index = [facts.volume ? model.get("plane") : 0, at.row, at.col, 1];
-      const mm = affine.slice(0, 3).map((line) => line.reduce((sum, a, k) => sum + a * index[k], 0).toFixed(1));
-      words.push(`x ${mm[0]}, y ${mm[1]}, z ${mm[2]} mm (LPS)`);
+      words.push(inMm(affine, facts.volume ? model.get("plane") : 0, at));
     } else if (facts.known) {
       words.push(`${(at.row * spacing[0]).toFixed(1)} mm down, ${(at.col * spacing[1]).toFixed(1)} mm across`);
     }
@@ -152,10 +142,7 @@ function render({ model, el }) {
     parts.width.set(high - low);
     fetch();
     if (!slice) return;
-    if (!body.isConnected) {
-      URL.revokeObjectURL(poster.src);
-      root.replaceChildren(body);
-    }
+    show(body);
     const reach = ({ box }) => box.length === 4 || (box[0] < plane + 1 && box[3] > plane);
     const flat = ({ box, ...rest }) => ({ box: box.length === 4 ? box : [box[1], box[2], box[4], box[5]], ...rest });
     picture.window = [low, high];
@@ -170,11 +157,8 @@ function render({ model, el }) {
   };
   for (const name of ["plane", "channel", "windows", "boxes", "opacity"]) model.on(`change:${name}`, update);
   update();
-  const patience = setTimeout(() => {
-    if (!body.isConnected) note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it.";
-  }, 3000);
   return () => {
-    clearTimeout(patience);
+    close();
     picture.close();
   };
 }

@@ -1,0 +1,31 @@
+"""Classical machine learning: candidates without labels, named features, and localizers that learn from them.
+
+`propose` finds regions that may hold a lesion, `describe` measures them, `stack` makes one table of many pictures, and
+`features.load` reads the described pictures of a whole data set from the cache. `SupervisedLocalizer` learns from all
+that, with any scikit-learn classifier.
+"""
+
+from __future__ import annotations
+
+from medloc_lib.classical.candidates import STRATA, Candidates, best_overlaps, propose, recall
+from medloc_lib.classical.features import Described, Table, describe, described, stack
+from medloc_lib.classical.proposals import METHODS
+from medloc_lib.classical.scene import Scene, prepare
+from medloc_lib.classical.supervised import SupervisedLocalizer
+
+__all__ = [
+    "METHODS",
+    "STRATA",
+    "Candidates",
+    "Described",
+    "Scene",
+    "SupervisedLocalizer",
+    "Table",
+    "best_overlaps",
+    "describe",
+    "described",
+    "prepare",
+    "propose",
+    "recall",
+    "stack",
+]
