@@ -64,7 +64,7 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers; do \
+			features training classifiers detector; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
@@ -80,7 +80,7 @@ models: setup
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
-	@$(TRAIN):dims=3 --localizer heatmap --set "widths=(16,32,64,96)" --set epochs=60 --set batch=2 --set ema=0.99 \
+	@$(TRAIN):dims=3 --localizer heatmap --set "widths=(16,32,64,64)" --set epochs=30 --set batch=1 --set rate=0.002 --set ema=0.99 \
 		--out models/brain_lesions_heatmap_3d
 
 format: setup
