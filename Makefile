@@ -80,8 +80,8 @@ models: setup
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
-	@$(TRAIN):dims=3 --localizer heatmap --set "widths=(16,32,64,64)" --set epochs=30 --set batch=1 --set rate=0.002 --set ema=0.99 \
-		--out models/brain_lesions_heatmap_3d
+	@$(TRAIN):dims=3 --localizer heatmap --set scale=0.5 --set "widths=(24,48,96)" --set epochs=50 --set batch=2 \
+		--set ema=0.99 --out models/brain_lesions_heatmap_3d
 
 format: setup
 	@echo "== format"
