@@ -80,8 +80,6 @@ models: setup
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
-	@$(TRAIN):dims=3 --localizer heatmap --set scale=0.5 --set "widths=(24,48,96)" --set epochs=50 --set batch=2 \
-		--set ema=0.99 --out models/brain_lesions_heatmap_3d
 
 format: setup
 	@echo "== format"
