@@ -64,7 +64,7 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers gpu; do \
+			features training classifiers detector gpu; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
@@ -80,8 +80,6 @@ models: setup
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
-	@$(TRAIN):dims=3 --localizer heatmap --set "widths=(16,32,64,96)" --set epochs=60 --set batch=2 --set ema=0.99 \
-		--out models/brain_lesions_heatmap_3d
 
 format: setup
 	@echo "== format"

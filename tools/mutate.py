@@ -67,6 +67,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.metrics.classification:balanced_accuracy": ("zeros",),
         "medloc_lib.deep.nets:count": ("zeros",),
     },
+    "09_detector": {
+        "medloc_lib.deep.heatmap:target": ("zeros",),
+        "medloc_lib.deep.heatmap:decode": ("shuffled",),
+        "medloc_lib.deep.heatmap:focal_loss": ("zeros",),
+        "medloc_lib.deep.heatmap:giou": ("zeros",),
+        "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

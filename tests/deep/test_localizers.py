@@ -191,6 +191,17 @@ def test_pictures_at_half_size_have_boxes_at_full_size():
     assert fitted.predict(test[:1])[0].heatmap.shape == (80, 112)
 
 
+def test_a_large_picture_may_hold_more_than_a_hundred_objects():
+    def net(pictures):
+        heat = torch.full((len(pictures), 1, 512, 512), -9.0)
+        heat[..., 8::32, 8::32] = 5.0
+        return heat, torch.zeros(len(pictures), 4, 512, 512)
+
+    (found,) = HeatmapLocalizer()._detect(net, torch.zeros(1, 1, 1024, 1024))
+    np.testing.assert_array_equal(np.unique(found.boxes[:, 0]), np.arange(16, 1024, 64))
+    assert len(found) == 16**2
+
+
 def test_colour_pictures_of_eight_bits():
     rng = np.random.default_rng(0)
     some = [

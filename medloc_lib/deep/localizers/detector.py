@@ -23,6 +23,9 @@ from medloc_lib.sample import Detections, Sample
 LOWEST = 0.01
 """Peaks under this score are not told."""
 
+DENSEST = 1024
+"""Of so many cells one peak at most is read, but 100 of any tile: in large pictures there is room for more."""
+
 MARGIN = 64
 """Pixels by which tiles overlap on each side: what lies further away hardly changes an answer."""
 
@@ -128,7 +131,8 @@ class HeatmapLocalizer(NetLocalizer):
             looked, answered, own = _within(outer, inner)
             heat, extents = net(pictures[looked])
             heat = heat.float().sigmoid()
-            peaks = heatmap.decode(heat, extents.float(), stride=self.stride)
+            most = max(100, math.prod(heat.shape[2:]) // DENSEST)
+            peaks = heatmap.decode(heat, extents.float(), stride=self.stride, most=most)
             start = torch.tensor([s.start for s in outer], device=pictures.device).repeat(2)
             boxes, scores, labels = (x.cpu().numpy() for x in (peaks.boxes + start, peaks.scores, peaks.labels))
             whole = functional.interpolate(heat.amax(1, keepdim=True), size=[s.stop - s.start for s in outer])
