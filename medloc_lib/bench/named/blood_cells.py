@@ -19,7 +19,7 @@ def _cells() -> Any:
         widths=(32, 64, 96, 128),
         stride=4,
         scale=0.5,
-        augment=Augment(rotate=8.0, turn=True, flip=(-2, -1), crop=240),
+        augment=Augment(rotate=8.0, turn=True, flip=(-1, -2), crop=240),
         epochs=60,
         batch=8,
         ema=0.99,
