@@ -104,7 +104,7 @@ def splits(
         made = _folder(folder, group_by, on_bad)
     else:
         raise InputError(f"{dataset!r} is neither a folder nor a data set; there is: {', '.join(registry.names())}")
-    return _joined(made) if with_validation else made
+    return joined(made) if with_validation else made
 
 
 def _placed(place: tuple[Sequence[Sample], int]) -> Sample:
@@ -112,8 +112,14 @@ def _placed(place: tuple[Sequence[Sample], int]) -> Sample:
     return samples[index]
 
 
-def _joined(made: Splits) -> Splits:
-    """The validation samples beside the training samples."""
+def joined(made: Splits) -> Splits:
+    """The validation samples beside the training samples.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
     if made.validation is None:
         raise InputError(f"{made.name} has no validation samples that could be learned from")
     parts = (made.train, made.validation)
