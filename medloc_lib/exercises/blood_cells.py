@@ -34,13 +34,13 @@ def _unlabelled(answer: Answer) -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.2])
     call = "unlabelled(overlap, [.9, .8, .7, .2], sure=0.5)"
     hint = "Detection 1 is sure and touches its nearest box by 0.05 only; 2 overlaps one by 0.3, and 3 is not sure"
-    expect_array(answer(overlap, scores, 0.5), [False, True, False, False], call, hint=hint)
+    expect_array(answer(overlap, scores, 0.5), [0, 1, 0, 0], call, hint=hint)
     call = "unlabelled(overlap, [.9, .8, .7, .2], sure=0.2)"
     hint = "A score of just 0.2 counts too"
-    expect_array(answer(overlap, scores, 0.2), [False, True, False, True], call, hint=hint)
+    expect_array(answer(overlap, scores, 0.2), [0, 1, 0, 1], call, hint=hint)
     call = "unlabelled(overlap with no box, [.9, .4], sure=0.5)"
     hint = "Where there is no box at all, whatever is sure has none: a maximum over nothing needs initial=0"
-    expect_array(answer(np.zeros((2, 0)), np.array([0.9, 0.4]), 0.5), [True, False], call, hint=hint)
+    expect_array(answer(np.zeros((2, 0)), np.array([0.9, 0.4]), 0.5), [1, 0], call, hint=hint)
 
 
 check = Checker({"turned": _turned, "unlabelled": _unlabelled})
