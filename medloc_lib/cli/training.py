@@ -99,7 +99,7 @@ PAGE = """# {title}
 
 ## Figures on the test split
 
-Of the stored weights, opened once; 95 % bootstrap intervals over patients.
+Of the stored weights, opened once; 95 % bootstrap intervals over {units}.
 
 | score | value |  |
 |---|---|---|
@@ -135,6 +135,7 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         train=len(splits.train),
         validation=len(splits.validation or ()),
         test=len(test),
+        units="patients" if all(groups) else "images",
         patients=f"of {len(set(groups))} patients" if all(groups) else "patients not named",
         notes="".join(f" {text}" for text in (licence, splits.note) if text),
         channels=", ".join(localizer.channels_),
