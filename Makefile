@@ -44,6 +44,8 @@ test: setup
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not browser" --doctest-modules
 	@echo "== test: candidates and features of lesson 05, once"
 	@$(BIN)/medloc features brain_lesions
+	@echo "== test: data of the case studies, where they can be had"
+	@$(BIN)/medloc data fetch bccd || true
 	@echo "== test: every notebook, stored outputs compared"
 	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -71,15 +73,18 @@ bench: setup
 	@for lesson in enhancement fusion segmentation supervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
+	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
 
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions
 models: setup
-	@echo "== models: the stored models of lessons 08 and 09"
+	@echo "== models: the stored models of lessons 08 and 09, and of the case studies where their data can be had"
 	@$(TRAIN) --localizer pooled_cam --out models/brain_lesions_pooled
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
+	@! $(BIN)/medloc data fetch bccd || $(BIN)/medloc train --dataset bccd --with-validation \
+		--localizer blood_cells_heatmap --out models/bccd_heatmap
 
 format: setup
 	@echo "== format"

@@ -392,7 +392,14 @@ def test_classes_stand_beside_where():
     assert set(rows["kinds"].classes) == {"mean", "round", "square"}
     assert rows["kinds"].classes["round"].value == 0
     assert 0 < rows["kinds"].classes["square"].value < 0.9
-    assert rows["none"].classes == {}
+    assert rows["none"].classes == rows["none"].classes_half == {}
+    half = rows["kinds"].classes_half
+    assert set(half) == {"mean", "round", "square"}
+    assert half["mean"].value == pytest.approx((half["round"].value + half["square"].value) / 2)
+    assert all(half[name].value <= rows["kinds"].classes[name].value for name in half)
+    kept = Row.from_dict(rows["kinds"].to_dict()).classes_half
+    assert {n: s.value for n, s in kept.items()} == pytest.approx({n: s.value for n, s in half.items()}, abs=1e-5)
+    assert "classes_half" not in rows["none"].to_dict()
     assert "kinds tells classes" in str(rows)
 
 

@@ -53,6 +53,26 @@ def test_the_model_is_ready(trained, folder):  # noqa: F811
     assert len(model.predict(test)) == len(test)
 
 
+def test_validation_can_be_learned_from_too(medloc, folder, tmp_path):  # noqa: F811
+    apart, joined = (choose.splits(str(folder), group_by="patient", with_validation=b) for b in (False, True))
+    ids = [s.id for part in (apart.train, apart.validation) for s in part]
+    assert [s.id for s in joined.train] == ids
+    assert joined.validation is None
+    assert [s.id for s in joined.test] == [s.id for s in apart.test]
+    words = ("--dataset", folder, "--group-by", "patient", "--localizer", "heatmap", "--with-validation", *SMALL)
+    assert medloc("train", *words, "--out", tmp_path / "model")[0] == 0
+    page = (tmp_path / "model" / "MODEL.md").read_text(encoding="utf-8")
+    assert f"{len(ids)} samples to train on, 0 to choose by" in page
+    assert f"learned from train and validation, {len(ids)} images" in page
+    assert "--group-by patient --with-validation --set epochs=3" in page
+    assert "| mAP 0.5 | " in page
+
+
+def test_without_validation_samples_there_are_none_to_learn_from():
+    with pytest.raises(InputError, match="no validation samples"):
+        choose.joined(choose.Splits("mine", [], None, []))
+
+
 def test_the_same_command_gives_the_same_model(trained, medloc, folder, tmp_path):  # noqa: F811
     words = ("train", "--dataset", folder, "--group-by", "patient", "--localizer", "heatmap", "--seed", 2, *SMALL)
     assert medloc(*words, "--out", tmp_path / "again")[0] == 0

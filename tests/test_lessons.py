@@ -10,11 +10,12 @@ import nbformat
 import pytest
 
 from tests.browser import Lab
+from tools.lessons import runnable
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+LESSONS = runnable(sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))
 FLAT = re.compile(r"\b(explore|explore_features|view|mix)\(")
 PAINTED = "canvases => canvases.map(c => c.toDataURL()).join()"
 

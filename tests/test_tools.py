@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from medloc_lib import plot
 from medloc_lib.errors import InputError
-from tools import course, mutate
+from tools import course, lessons, mutate
 
 PNG = {"image/png": "AAAA", course.WIDGET: {"model_id": "x"}, "text/plain": "a viewer"}
 BAR = {course.WIDGET: {"model_id": "y"}, "text/plain": "100%"}
@@ -67,3 +67,12 @@ def test_a_mutant_differs(way, expected):
     assert broken(np.array([1, 2])).tolist() == expected
     shuffled = scope["broken"](np.square, "shuffled")(np.arange(9))
     assert sorted(shuffled) == sorted(np.square(np.arange(9))) and shuffled.tolist() != np.square(np.arange(9)).tolist()
+
+
+def test_a_case_study_without_its_data_is_left_out_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MEDLOC_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("MEDLOC_CACHE", str(tmp_path))
+    paths = [mutate.ROOT / "notebooks" / f"{name}.ipynb" for name in ("00_start_here", "20_blood_cells")]
+    assert lessons.runnable(paths) == paths[:1]
+    assert capsys.readouterr().out.startswith("20_blood_cells is left out: its data set bccd is neither in the cache")
+    assert all((mutate.ROOT / "notebooks" / f"{lesson}.ipynb").exists() for lesson in lessons.NEEDS)

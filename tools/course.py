@@ -19,6 +19,7 @@ from nbconvert import HTMLExporter
 from tqdm import tqdm
 
 from medloc_lib.bench import read_leaderboard
+from tools.lessons import runnable
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -73,7 +74,7 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks themselves")
     args = parser.parse_args()
-    paths = args.notebooks or sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    paths = runnable(args.notebooks or sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))
     folder = ROOT / "build" / "course"
     folder.mkdir(parents=True, exist_ok=True)
     cells = sum(c.cell_type == "code" for p in paths for c in nbformat.read(p, as_version=4).cells)

@@ -16,6 +16,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tools.lessons import runnable
+
 ROOT = Path(__file__).resolve().parent.parent
 
 CORE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -73,6 +75,12 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.heatmap:focal_loss": ("zeros",),
         "medloc_lib.deep.heatmap:giou": ("zeros",),
         "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
+    },
+    "20_blood_cells": {
+        "medloc_lib.metrics.detection:average_precision": ("zeros",),
+        "medloc_lib.geometry.boxes:iou": ("zeros",),
+        "medloc_lib.deep.localizers.detector:HeatmapLocalizer.predict": ("shuffled",),
+        "medloc_lib.deep.augment:move_boxes": ("input",),
     },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
@@ -144,7 +152,8 @@ def main() -> int:
     """Run the mutations of the lessons that the command line names, or of all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lessons", nargs="*", help=f"default: all ({', '.join(CORE)})")
-    lessons = parser.parse_args().lessons or list(CORE)
+    named = parser.parse_args().lessons or list(CORE)
+    lessons = [path.stem for path in runnable(map(Path, named))]
     jobs = [(lesson, target, way) for lesson in lessons for target, ways in CORE[lesson].items() for way in ways]
     sound = [(lesson, next(iter(CORE[lesson])), "") for lesson in lessons]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

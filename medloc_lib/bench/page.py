@@ -98,6 +98,9 @@ def remarks(rows: Sequence[Row]) -> list[str]:
         if row.classes:
             each = ", ".join(f"{name} {number(value)}" for name, value in row.classes.items())
             texts.append(f"{row.name} tells classes; its AP 0.3 for each: {each}.")
+        if row.classes_half:
+            each = ", ".join(f"{name} {number(value)}" for name, value in row.classes_half.items())
+            texts.append(f"{row.name}, AP 0.5 for each class: {each}.")
     texts += dict.fromkeys(f"Note: {row.note}." for row in rows if row.note)
     made: dict[str, list[str]] = {}
     for row in rows:

@@ -248,8 +248,9 @@ def _scored(row: Row, truth: list[Sample], answers: list[list[Detections]]) -> R
     row = dataclasses.replace(row, matches=tuple(matches))
     scores = {score.key: bootstrap(row.statistic(score.key), row.group_of) for score in SCORES}
     tells = any(label.any() for found in answers for label in (np.asarray(d.labels) for d in found))
-    by_class = [match(truth, found, iou=0.3) for found in answers] if tells else []
-    return dataclasses.replace(row, scores=scores, classes=_per_class(by_class, row.group_of))
+    by_class = {iou: [match(truth, found, iou=iou) for found in answers] if tells else [] for iou in (0.3, 0.5)}
+    classes, half = (_per_class(made, row.group_of) for made in by_class.values())
+    return dataclasses.replace(row, scores=scores, classes=classes, classes_half=half)
 
 
 def _per_class(matches: Sequence[Matches], group_of: Sequence[str]) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class Row:
     name, data, simulator : the localizer, the data set, and the simulator's version where the data are simulated.
     scores : by the keys of `SCORES`, each with its 95 % bootstrap interval over patients (over images where patients
         are not known). NaN where there is nothing to score, such as no truth of that size.
-    classes : AP at IoU 0.3 by class and their "mean"; empty for a localizer that tells no classes.
+    classes, classes_half : AP at IoU 0.3, and at 0.5, by class and their "mean"; empty for a localizer that tells no
+        classes, the second also in files that were written before it was there.
     fit_seconds, predict_seconds, memory_mib, parameters : see `PER_ROW`; None if not known.
     seeds : the seeds whose mean the scores are; empty if the localizer takes none.
     images, groups : how many test images, of how many patients; 0 patients: not known.
@@ -103,6 +104,7 @@ class Row:
     simulator: str = ""
     scores: Mapping[str, Interval] = field(default_factory=dict)
     classes: Mapping[str, Interval] = field(default_factory=dict)
+    classes_half: Mapping[str, Interval] = field(default_factory=dict)
     fit_seconds: float | None = None
     predict_seconds: float | None = None
     memory_mib: float | None = None
@@ -159,6 +161,7 @@ class Row:
             **{key: _rounded(getattr(self, key)) for key in PER_ROW},
             "scores": {key: _to_dict(value) for key, value in self.scores.items()},
             "classes": {name: _to_dict(value) for name, value in self.classes.items()},
+            **({"classes_half": {k: _to_dict(v) for k, v in self.classes_half.items()}} if self.classes_half else {}),
         }
 
     @classmethod
@@ -190,6 +193,7 @@ class Row:
                 parameters=None if values["parameters"] is None else _count(values["parameters"]),
                 scores={_text(k): _score(k, v) for k, v in values["scores"].items()},
                 classes={_text(k): _interval(v) for k, v in values["classes"].items()},
+                classes_half={_text(k): _interval(v) for k, v in values.get("classes_half", {}).items()},
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise InputError(f"not a row of a leaderboard: {type(error).__name__}: {error}") from error

@@ -143,6 +143,10 @@ def bench(
     on_bad: Annotated[
         Literal["raise", "drop", "clip"], typer.Option(help="Of a folder: what becomes of boxes that cannot be right.")
     ] = "raise",
+    with_validation: Annotated[
+        bool,
+        typer.Option("--with-validation", help="Learn from the validation samples too; none are left to choose by."),
+    ] = False,
     seeds: Annotated[
         int, typer.Option(help="Runs of a localizer that takes a seed; scores are their mean.", min=1)
     ] = 3,
@@ -165,10 +169,11 @@ def bench(
         must_be_writable(place)
     if json is not None and json.exists():
         read_leaderboard(json)  # a file that cannot be added to is said before the work, not after
-    splits = choose.splits(dataset, group_by=group_by, on_bad=on_bad)
+    splits = choose.splits(dataset, group_by=group_by, on_bad=on_bad, with_validation=with_validation)
     options = {
         "group-by": group_by,
         "on-bad": None if on_bad == "raise" else on_bad,
+        "with-validation": "" if with_validation else None,
         "seeds": None if seeds == SEEDS else str(seeds),
         "timeout": None if timeout is None else f"{timeout:g}",
     }
@@ -233,6 +238,10 @@ def train(
     on_bad: Annotated[
         Literal["raise", "drop", "clip"], typer.Option(help="Of a folder: what becomes of boxes that cannot be right.")
     ] = "raise",
+    with_validation: Annotated[
+        bool,
+        typer.Option("--with-validation", help="Learn from the validation samples too; none are left to choose by."),
+    ] = False,
 ) -> None:
     """Train a network and keep it, with a page that says what it is. Run again after a kill, it goes on."""
     from medloc_lib.cli import choose, training
@@ -240,11 +249,12 @@ def train(
     sys.path.insert(0, str(Path.cwd()))
     (chosen,) = choose.localizers([localizer]).values()
     ready = training.configure(chosen, sets or (), seed)
-    splits = choose.splits(dataset, group_by=group_by, on_bad=on_bad)
+    splits = choose.splits(dataset, group_by=group_by, on_bad=on_bad, with_validation=with_validation)
     options = {
         "seed": str(seed) if seed else None,
         "group-by": group_by,
         "on-bad": None if on_bad == "raise" else on_bad,
+        "with-validation": "" if with_validation else None,
     }
     typer.echo(training.run(ready, splits, out, training.command_line(dataset, localizer, out, options, sets or ())))
 

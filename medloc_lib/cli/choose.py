@@ -78,10 +78,17 @@ def _own(spec: str) -> Any:
     return found if hasattr(found, "predict") or not callable(found) else as_localizer(found)
 
 
-def splits(dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise") -> Splits:
+def splits(
+    dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise", with_validation: bool = False
+) -> Splits:
     """The splits of a named data set, or a seeded split of a folder by patient.
 
     A name may be followed by options of the data set: ``brain_lesions:dims=3,site='A'``.
+
+    Parameters
+    ----------
+    with_validation : whether the validation samples are learned from too, as is right once all choices are made;
+        there are none to choose by then.
 
     Raises
     ------
@@ -92,10 +99,33 @@ def splits(dataset: str, *, group_by: str | None = None, on_bad: OnBad = "raise"
     if is_named(dataset):
         if group_by is not None:
             raise InputError(f"--group-by is for folders; {dataset} has its own splits")
-        return _named(dataset)
-    if not folder.is_dir():
+        made = _named(dataset)
+    elif folder.is_dir():
+        made = _folder(folder, group_by, on_bad)
+    else:
         raise InputError(f"{dataset!r} is neither a folder nor a data set; there is: {', '.join(registry.names())}")
-    return _folder(folder, group_by, on_bad)
+    return joined(made) if with_validation else made
+
+
+def _placed(place: tuple[Sequence[Sample], int]) -> Sample:
+    samples, index = place
+    return samples[index]
+
+
+def joined(made: Splits) -> Splits:
+    """The validation samples beside the training samples.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if made.validation is None:
+        raise InputError(f"{made.name} has no validation samples that could be learned from")
+    parts = (made.train, made.validation)
+    places = [(part, i) for part in parts for i in range(len(part))]
+    note = "; ".join(text for text in (made.note, f"learned from train and validation, {len(places)} images") if text)
+    return Splits(made.name, LazySamples(places, _placed), None, made.test, note)
 
 
 def is_named(dataset: str) -> bool:
@@ -177,9 +207,10 @@ def source(dataset: str) -> str:
 
 
 def option_words(options: Mapping[str, str | None]) -> list[str]:
-    """Options in a command; those that are None are left out.
+    """Options in a command; those that are None are left out, and one that is "" is a switch.
 
-    >>> option_words({"seed": "3", "on-bad": None})
-    ['--seed', '3']
+    >>> option_words({"seed": "3", "on-bad": None, "with-validation": ""})
+    ['--seed', '3', '--with-validation']
     """
-    return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+    given = {f"--{name}": value for name, value in options.items() if value is not None}
+    return [word for name, value in given.items() for word in ((name, value) if value else (name,))]

@@ -7,6 +7,7 @@ import inspect
 import math
 import shlex
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,11 @@ def run(localizer: NetLocalizer, splits: Splits, out: Path, command: str) -> str
     from medloc_lib.deep.localizers import load_model, save_model
     from medloc_lib.deep.localizers.stored import FILE
 
+    began = time.process_time()
     localizer.fit(splits.train, validation=splits.validation, folder=out)
-    save_model(localizer, out / FILE, about={"data": splits.name, "command": command, "commit": commit()})
+    spent = round(time.process_time() - began)  # of all threads, in this sitting
+    about = {"data": splits.name, "command": command, "commit": commit(), "cpu_seconds": spent}
+    save_model(localizer, out / FILE, about=about)
     seconds = 0.0 if localizer.history_ is None else localizer.history_.epochs[-1].seconds  # over all sittings
     page = card(load_model(out), splits, command=command, seconds=seconds, title=out.resolve().name)
     (out / CARD).write_text(page, encoding="utf-8")
@@ -95,7 +99,7 @@ PAGE = """# {title}
 
 ## Figures on the test split
 
-Of the stored weights, opened once; 95 % bootstrap intervals over patients.
+Of the stored weights, opened once; 95 % bootstrap intervals over {units}.
 
 | score | value |  |
 |---|---|---|
@@ -114,8 +118,10 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
     found = localizer.predict(test)
     where, groups = any_class(test, found), [sample.group for sample in test]
     figures = [_figure(s.title, s.explanation, _read(s, where, groups)) for s in SCORES]
-    by_class = average_precision(test, found, iou=0.3).per_class if localizer.tells_classes else {}
-    figures += [_figure(f"AP 0.3 of {name}", "told apart", value) for name, value in by_class.items()]
+    for iou in (0.3, 0.5) if localizer.tells_classes else ():
+        by_class = average_precision(test, found, iou=iou)
+        figures += [_figure(f"AP {iou} of {name}", "told apart", value) for name, value in by_class.per_class.items()]
+        figures.append(_figure(f"mAP {iou}", "mean over the classes", by_class.mean))
     if hasattr(localizer, "probability"):
         figures += _whether(localizer, test, groups)
     simulator = next((s.meta["simulator"] for s in test if "simulator" in s.meta), "")
@@ -129,6 +135,7 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         train=len(splits.train),
         validation=len(splits.validation or ()),
         test=len(test),
+        units="patients" if all(groups) else "images",
         patients=f"of {len(set(groups))} patients" if all(groups) else "patients not named",
         notes="".join(f" {text}" for text in (licence, splits.note) if text),
         channels=", ".join(localizer.channels_),

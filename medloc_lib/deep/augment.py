@@ -23,6 +23,8 @@ class Augment:
     Parameters
     ----------
     rotate : degrees to either side, in the plane of the last two axes.
+    turn : whether they are turned there by 0, 90, 180 or 270 degrees first, each as likely; for pictures that have no
+        upright, with a crop whose last two sides are equal.
     scale : largest change of size, as a factor to either side of 1.
     flip : axes that are mirrored in every other picture; -1 is the last one (left and right).
     crop : sides of what is cut out at random, one number for all axes or one for each; along an axis on which the
@@ -49,6 +51,7 @@ class Augment:
     offset: float = 0.2
     noise: float = 0.2
     drop: float = 0.0
+    turn: bool = False
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """The batch, changed; what came in stays as it was."""
@@ -73,6 +76,8 @@ class Augment:
     def sample_affine(self, n: int, ndim: int, generator: Generator, device: torch.device) -> Tensor:
         """Matrices (n, ndim, ndim) from a place in the new picture to one in the old, both from their centres."""
         turn = (2 * _draw(n, generator, device) - 1) * math.radians(self.rotate)
+        if self.turn:
+            turn = turn + (4 * _draw(n, generator, device)).floor() * (math.pi / 2)
         matrices = torch.eye(ndim, device=device).repeat(n, 1, 1)
         cos, sin = turn.cos(), turn.sin()
         matrices[:, -2, -2], matrices[:, -2, -1] = cos, -sin

@@ -148,3 +148,15 @@ def test_brightness_is_of_the_size_that_was_asked():
     assert 1.4 < gain.max() <= 1.5 + 1e-3
     offset = made.mean((2, 3)) - gain * images.mean((2, 3))
     assert float(offset.std()) == pytest.approx(0.3, rel=0.15)
+
+
+def test_quarter_turns_are_exact():
+    given = batch((24, 24), [[2, 5, 9, 21]], n=24)
+    made = Augment(rotate=0, scale=0, flip=(), crop=None, gain=0, offset=0, noise=0, turn=True)(given, generator())
+    before, told = given["masks"][0].numpy(), set()
+    for picture, mask, box in zip(made["images"], made["masks"].numpy(), made["boxes"].numpy(), strict=True):
+        (k,) = (k for k in range(4) if np.array_equal(np.rot90(before, k), mask))
+        np.testing.assert_allclose(picture[0], np.rot90(before, k), atol=1e-4)
+        np.testing.assert_allclose(box, mask_to_boxes(mask)[0], atol=1e-4)
+        told.add(k)
+    assert told == {0, 1, 2, 3}

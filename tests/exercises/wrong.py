@@ -242,6 +242,35 @@ DETECTOR = {
     ),
 }
 
+BLOOD_CELLS = {
+    "turned": (
+        (
+            "def turned(boxes, shape):\n"
+            "    row0, col0, row1, col1 = boxes.T\n"
+            "    return np.stack([shape[1] - col0, row0, shape[1] - col1, row1], axis=1)",
+            "brings the top left pixel to the bottom left",
+        ),
+        (
+            "def turned(boxes, shape):\n"
+            "    row0, col0, row1, col1 = boxes.T\n"
+            "    return np.stack([shape[1] - 1 - col0, row0, shape[1] - col0, row0 + 1], axis=1)",
+            "the box of the whole picture is the whole turned picture",
+        ),
+    ),
+    "unlabelled": (
+        (
+            "def unlabelled(overlap, scores, sure):\n"
+            "    return (scores >= sure) & (overlap.max(axis=1, initial=0) == 0)",
+            "touches its nearest box by 0.05 only",
+        ),
+        (
+            "def unlabelled(overlap, scores, sure):\n"
+            "    return (scores > sure) & (overlap.max(axis=1, initial=0) < 0.1)",
+            "A score of just 0.2 counts too",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -251,5 +280,6 @@ WRONG = {
     "05_supervised": SUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
+    "20_blood_cells": BLOOD_CELLS,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import cnn, detector, enhancement, fusion, segmentation, start, supervised
+from medloc_lib.bench.named import blood_cells, cnn, detector, enhancement, fusion, segmentation, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -22,6 +22,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "supervised": supervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
+    "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 
