@@ -8,6 +8,7 @@ ask only whether it is healthy, never where a lesion is.
 from __future__ import annotations
 
 from medloc_lib.classical.unsupervised.anomaly import AnomalyLocalizer, healthy
+from medloc_lib.classical.unsupervised.atlas import SomAtlas
 from medloc_lib.classical.unsupervised.clusters import ClusterLocalizer, rarity
 from medloc_lib.classical.unsupervised.eigenbrains import EigenbrainLocalizer, from_frame, to_frame, usual_part
 from medloc_lib.classical.unsupervised.som import SomLocalizer, nearest, pixel_vectors, trained_map, u_matrix
@@ -16,6 +17,7 @@ __all__ = [
     "AnomalyLocalizer",
     "ClusterLocalizer",
     "EigenbrainLocalizer",
+    "SomAtlas",
     "SomLocalizer",
     "from_frame",
     "healthy",

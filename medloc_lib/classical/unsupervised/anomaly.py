@@ -61,10 +61,10 @@ class AnomalyLocalizer(Localizer):
         if not 0 < self.level < 1:
             raise InputError(f"level is a share of healthy pixels, between 0 and 1; got {self.level}")
         usual = healthy(samples)
+        self.channels_ = usual[0].channels
+        for sample in usual:
+            self.check(sample)
         scenes = [prepare(sample) for sample in usual]
-        self.channels_ = scenes[0].channels
-        for sample, scene in zip(usual, scenes, strict=True):
-            self._check(scene, sample.id)
         if max(float(scene.z.std()) for scene in scenes) == 0:
             raise InputError("every channel of every healthy slice is constant: there is nothing to learn from")
         self._learn(scenes)
@@ -104,8 +104,8 @@ class AnomalyLocalizer(Localizer):
         """
         if not hasattr(self, "channels_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit(samples) first")
+        self.check(picture)
         scene = prepare(picture) if isinstance(picture, Sample) else picture
-        self._check(scene, picture.id if isinstance(picture, Sample) else "the picture")
         left = self.unexplained(scene)
         if self.signed:
             known = [WATER.get(name, 0.0) for name in scene.channels]
@@ -115,10 +115,12 @@ class AnomalyLocalizer(Localizer):
             total = np.sqrt((left**2).mean(axis=0))
         return np.where(_within(scene.inside), total, -np.inf).astype(np.float32)
 
-    def _check(self, scene: Scene, name: str) -> None:
-        if scene.channels != self.channels_:
+    def check(self, picture: Sample | Scene) -> None:
+        """Raise `InputError` if the channels are not those it was fitted on."""
+        if picture.channels != self.channels_:
+            name = picture.id if isinstance(picture, Sample) else ""
             raise InputError(
-                f"{name or 'a slice'} has the channels {', '.join(scene.channels)}; the first healthy one had "
+                f"{name or 'a slice'} has the channels {', '.join(picture.channels)}; the first healthy one had "
                 f"{', '.join(self.channels_)}: give all the same, in the same order"
             )
 

@@ -53,11 +53,12 @@ class EigenbrainLocalizer(AnomalyLocalizer):
     >>> slices = [Sample(rng.normal(100, 1, (1, 60, 60)), boxes=[], group=str(k)) for k in range(8)]
     >>> image = rng.normal(100, 1, (1, 60, 60))
     >>> image[0, 20:30, 30:40] += 20
-    >>> EigenbrainLocalizer(2, level=0.999).fit(slices).predict([Sample(image)])[0].boxes.round()[0]
-    array([19., 29., 31., 41.])
+    >>> anomaly = EigenbrainLocalizer(2).fit(slices).anomaly(Sample(image))
+    >>> bool(anomaly[22:28, 32:38].min() > 3 > anomaly[40:50, 10:20].max())
+    True
     """
 
-    def __init__(self, components: int = 10, *, signed: bool = True, level: float = 0.98) -> None:
+    def __init__(self, components: int = 3, *, signed: bool = True, level: float = 0.98) -> None:
         self.components = components
         self.signed = signed
         self.level = level
