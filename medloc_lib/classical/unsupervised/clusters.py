@@ -13,7 +13,8 @@ from medloc_lib.classical.features.tables import Described, described, stack
 from medloc_lib.classical.supervised import scaled
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import clip, nms
-from medloc_lib.localizer import Localizer
+from medloc_lib.localizer import Localizer, any_class
+from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Detections, Sample
 
 MOST = 15_000
@@ -134,6 +135,12 @@ class ClusterLocalizer(Localizer):
             return np.zeros(0)
         points = self.space_.transform(rows)
         return np.asarray(np.mean([rare[groups.predict(points)] for groups, rare in self.groups_], axis=0))
+
+    def score(self, samples: Sequence[Sample | Described], y: None = None) -> float:
+        """As every localizer's; samples may be described already."""
+        items = self._described(samples)
+        truth = [item.sample for item in items]
+        return average_precision(*any_class(truth, self.predict(items)), iou=0.3).mean
 
     def _one(self, item: Described) -> Detections:
         if item.columns != self.columns_:
