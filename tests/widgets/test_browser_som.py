@@ -22,7 +22,7 @@ from medloc_lib.widgets import explore_som
 from tests.classical import scenes
 
 samples = scenes.many(10)
-localizer = SomLocalizer(5, steps=2000).fit(samples)
+localizer = SomLocalizer(5, iterations=2000).fit(samples)
 """
 CELLS = [DATA, "e = explore_som(localizer, samples)\ne"]
 HERE: dict = {}

@@ -22,7 +22,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def localizer(samples):
-    return SomLocalizer(5, steps=2000).fit(samples)
+    return SomLocalizer(5, iterations=2000).fit(samples)
 
 
 @pytest.fixture

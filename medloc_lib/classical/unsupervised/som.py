@@ -28,7 +28,7 @@ class SomLocalizer(AnomalyLocalizer):
     Parameters
     ----------
     side : the map has side × side units.
-    steps : of training, one vector each.
+    iterations : of training, one vector each.
     signed : whether only what looks like more water counts; False: the distance itself.
     level : share of healthy pixels that lie under the threshold.
     random_state : seed of what is drawn and of the training.
@@ -55,10 +55,16 @@ class SomLocalizer(AnomalyLocalizer):
     """
 
     def __init__(
-        self, side: int = 14, *, steps: int = 40_000, signed: bool = True, level: float = 0.98, random_state: int = 0
+        self,
+        side: int = 14,
+        *,
+        iterations: int = 40_000,
+        signed: bool = True,
+        level: float = 0.98,
+        random_state: int = 0,
     ) -> None:
         self.side = side
-        self.steps = steps
+        self.iterations = iterations
         self.signed = signed
         self.level = level
         self.random_state = random_state
@@ -71,7 +77,7 @@ class SomLocalizer(AnomalyLocalizer):
             drawn.append(vectors[rng.choice(len(vectors), min(EACH, len(vectors)), replace=False)])
         points = np.concatenate(drawn).astype(np.float64)
         self.scale_ = np.where(points.std(axis=0) > 1e-6, points.std(axis=0), 1.0)
-        units = trained_map(points / self.scale_, side=self.side, steps=self.steps, seed=self.random_state)
+        units = trained_map(points / self.scale_, side=self.side, iterations=self.iterations, seed=self.random_state)
         self.weights_ = units * self.scale_
         self.n_parameters_ = int(self.weights_.size)
 
@@ -95,7 +101,7 @@ def pixel_vectors(scene: Scene) -> Floats:
     return np.stack([cv2.GaussianBlur(channel, (0, 0), SMOOTH) / weight for channel in cut(scene)], axis=-1)
 
 
-def trained_map(vectors: ArrayLike, *, side: int, steps: int = 40_000, seed: int = 0) -> NDArray[np.float64]:
+def trained_map(vectors: ArrayLike, *, side: int, iterations: int = 40_000, seed: int = 0) -> NDArray[np.float64]:
     """A map trained by MiniSom: float64 (side, side, features).
 
     Each step takes one vector, and moves the unit nearest to it and that unit's neighbours on the grid towards it; the
@@ -108,12 +114,12 @@ def trained_map(vectors: ArrayLike, *, side: int, steps: int = 40_000, seed: int
     Raises
     ------
     InputError
-        If there are fewer vectors than units, side is under 2, steps under 1, or a value is not finite.
+        If there are fewer vectors than units, side is under 2, iterations under 1, or a value is not finite.
     """
     points = np.asarray(vectors, dtype=np.float64)
-    if points.ndim != 2 or side < 2 or steps < 1:
+    if points.ndim != 2 or side < 2 or iterations < 1:
         raise InputError(
-            f"needs vectors (n, features), side 2 or more, steps 1 or more; got {points.shape}, {side}, {steps}"
+            f"needs vectors (n, features), side 2 or more, iterations 1 or more; got {points.shape}, {side}, {iterations}"
         )
     if len(points) < side * side or not np.isfinite(points).all():
         bad = "some that are not finite" if len(points) >= side * side else f"{len(points)}"
@@ -122,7 +128,7 @@ def trained_map(vectors: ArrayLike, *, side: int, steps: int = 40_000, seed: int
 
     som = MiniSom(side, side, points.shape[1], sigma=side / 3, learning_rate=0.5, random_seed=seed)
     som.random_weights_init(points)
-    som.train(points, steps, random_order=True)
+    som.train(points, iterations, random_order=True)
     return np.asarray(som.get_weights(), dtype=np.float64)
 
 
