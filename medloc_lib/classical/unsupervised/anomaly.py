@@ -84,11 +84,11 @@ class AnomalyLocalizer(Localizer):
         InputError
             If it is not fitted, a sample has other channels, or is a volume.
         """
-        found = []
-        for sample in samples:
-            parts = components(self.anomaly(sample), self.threshold_, sample.spacing)
-            found.append(as_detections(parts, SMALLEST, self.threshold_))
-        return found
+        return [self.found_in(self.anomaly(sample), sample.spacing) for sample in samples]
+
+    def found_in(self, anomaly: Floats, spacing: Sequence[float]) -> Detections:
+        """The finds in an anomaly map, as `predict` gives them. `spacing` in mm."""
+        return as_detections(components(anomaly, self.threshold_, spacing), SMALLEST, self.threshold_)
 
     def anomaly(self, picture: Sample | Scene) -> Floats:
         """How unusual each pixel is: float32 (rows, cols), -inf outside the skull and at its rim.

@@ -119,7 +119,8 @@ def trained_map(vectors: ArrayLike, *, side: int, iterations: int = 40_000, seed
     points = np.asarray(vectors, dtype=np.float64)
     if points.ndim != 2 or side < 2 or iterations < 1:
         raise InputError(
-            f"needs vectors (n, features), side 2 or more, iterations 1 or more; got {points.shape}, {side}, {iterations}"
+            "needs vectors (n, features), side 2 or more, iterations 1 or more; got "
+            f"{points.shape}, {side}, {iterations}"
         )
     if len(points) < side * side or not np.isfinite(points).all():
         bad = "some that are not finite" if len(points) >= side * side else f"{len(points)}"
