@@ -62,6 +62,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.classical.supervised:moved": ("input",),
         "medloc_lib.classical.supervised:lesion_scores": ("shuffled",),
     },
+    "06_unsupervised": {
+        "medloc_lib.classical.unsupervised.som:nearest": ("zeros",),
+        "medloc_lib.classical.unsupervised.som:u_matrix": ("shuffled",),
+        "medloc_lib.classical.unsupervised.eigenbrains:usual_part": ("input",),
+        "medloc_lib.classical.unsupervised.eigenbrains:to_frame": ("zeros",),
+        "medloc_lib.classical.unsupervised.clusters:rarity": ("zeros",),
+    },
     "08_cnn": {
         "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
         "medloc_lib.deep.explain:grad_cam": ("shuffled",),

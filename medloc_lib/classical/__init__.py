@@ -2,7 +2,8 @@
 
 `propose` finds regions that may hold a lesion, `describe` measures them, `stack` makes one table of many pictures, and
 `features.load` reads the described pictures of a whole data set from the cache. `SupervisedLocalizer` learns from all
-that, with any scikit-learn classifier.
+that, with any scikit-learn classifier. `EigenbrainLocalizer`, `SomLocalizer` and `ClusterLocalizer` learn from healthy
+slices what is usual.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from medloc_lib.classical.features import Described, Table, describe, described,
 from medloc_lib.classical.proposals import METHODS
 from medloc_lib.classical.scene import Scene, prepare
 from medloc_lib.classical.supervised import SupervisedLocalizer
+from medloc_lib.classical.unsupervised import ClusterLocalizer, EigenbrainLocalizer, SomLocalizer
 
 __all__ = [
     "METHODS",
     "STRATA",
     "Candidates",
+    "ClusterLocalizer",
     "Described",
+    "EigenbrainLocalizer",
     "Scene",
+    "SomLocalizer",
     "SupervisedLocalizer",
     "Table",
     "best_overlaps",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from medloc_lib.plot.curves import froc, leaderboard, learning, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
+from medloc_lib.plot.maps import som_map
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
@@ -30,5 +31,6 @@ __all__ = [
     "present",
     "row",
     "show",
+    "som_map",
     "trend",
 ]

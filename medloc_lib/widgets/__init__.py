@@ -16,7 +16,8 @@ from medloc_lib.widgets.explorer import explore
 from medloc_lib.widgets.features import explore_features
 from medloc_lib.widgets.marker import mark
 from medloc_lib.widgets.mixer import mix
+from medloc_lib.widgets.som import explore_som
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["curves", "explore", "explore_features", "mark", "mix", "view", "view3d"]
+__all__ = ["curves", "explore", "explore_features", "explore_som", "mark", "mix", "view", "view3d"]

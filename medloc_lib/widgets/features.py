@@ -61,7 +61,7 @@ class FeatureExplorer(Widget):
     localizer, samples, x, y : as in `explore_features`.
     """
 
-    _esm = script("features")
+    _esm = script("ramp", "features")
     x = traitlets.Unicode(help="Name of the axis to the right.").tag(sync=True)
     y = traitlets.Unicode(help="Name of the axis upwards.").tag(sync=True)
     color = traitlets.Unicode("truth", help="What colours the points: truth or score.").tag(sync=True)

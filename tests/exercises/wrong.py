@@ -174,6 +174,35 @@ SUPERVISED = {
     ),
 }
 
+UNSUPERVISED = {
+    "new_centres": (
+        (
+            "def new_centres(points, label, centres):\n"
+            "    return np.array([points[label == k].mean() for k in range(len(centres))])",
+            r"must give an array of shape \(2, 2\)",
+        ),
+        (
+            "def new_centres(points, label, centres):\n"
+            "    return np.array([points[label == k].mean(axis=0) for k in range(len(centres))])",
+            "A centre without points stays where it was",
+        ),
+    ),
+    "rebuilding_error": (
+        (
+            "def rebuilding_error(x, mean, components):\n"
+            "    rebuilt = x @ components.T @ components\n"
+            "    return np.sqrt(((x - rebuilt) ** 2).mean(axis=1))",
+            "The mean is rebuilt without any component",
+        ),
+        (
+            "def rebuilding_error(x, mean, components):\n"
+            "    rebuilt = mean + (x - mean) @ components.T @ components\n"
+            "    return np.sqrt(((x - rebuilt) ** 2).sum(axis=1))",
+            "the root of the mean square",
+        ),
+    ),
+}
+
 CNN = {
     "parameters": (
         (
@@ -278,6 +307,7 @@ WRONG = {
     "03_fusion": FUSION,
     "04_segmentation": SEGMENTATION,
     "05_supervised": SUPERVISED,
+    "06_unsupervised": UNSUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
     "20_blood_cells": BLOOD_CELLS,

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import blood_cells, cnn, detector, enhancement, fusion, segmentation, start, supervised
+from medloc_lib.bench.named import (
+    blood_cells,
+    cnn,
+    detector,
+    enhancement,
+    fusion,
+    segmentation,
+    start,
+    supervised,
+    unsupervised,
+)
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -20,6 +30,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "fusion": fusion.ROWS,
     "segmentation": segmentation.ROWS,
     "supervised": supervised.ROWS,
+    "unsupervised": unsupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
     "blood_cells": blood_cells.ROWS,

@@ -1,14 +1,6 @@
 // Candidates as points, one of them in its picture, and a threshold whose sensitivity and false alarms follow at once.
 
 const SPACE = { wide: 460, tall: 380, margin: 14 };
-const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
-
-const viridis = (share) => {
-  const place = Math.max(0, Math.min(1, share)) * (VIRIDIS.length - 1);
-  const i = Math.min(VIRIDIS.length - 2, Math.floor(place));
-  const part = place - i;
-  return `rgb(${VIRIDIS[i].map((c, k) => Math.round(c + (VIRIDIS[i + 1][k] - c) * part)).join(",")})`;
-};
 
 function render({ model, el }) {
   const facts = model.get("_facts");
@@ -125,9 +117,7 @@ function render({ model, el }) {
     const [found, vain] = counted ? [sensitivity[counted - 1], falseAlarms[counted - 1]] : [0, 0];
     score.textContent = `sensitivity ${found.toFixed(2)}, ${vain.toFixed(2)} false positives per image`;
     if (model.get("color") === "score") {
-      const bar = node("span", { class: "medloc-ramp" });
-      bar.style.background = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(viridis).join(", ")})`;
-      legend.replaceChildren(`score ${short(lowest)} `, bar, ` ${short(highest)}`);
+      legend.replaceChildren(...rampOf(`score ${short(lowest)}`, short(highest)));
     } else {
       legend.replaceChildren(...truths.flatMap((name, kind) => {
         if (!truth.includes(kind)) return [];
@@ -193,7 +183,5 @@ function render({ model, el }) {
     for (const pane of Object.values(panes)) pane.picture.close();
   };
 }
-
-const short = (x) => x.toFixed(2).replace("-", "\u2212");
 
 export default { render };
