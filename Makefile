@@ -68,7 +68,8 @@ bench: setup
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
-	@for lesson in enhancement fusion segmentation supervised cnn detector; do \
+	@$(BIN)/python benchmarks/semisupervised.py
+	@for lesson in enhancement fusion segmentation supervised semisupervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 

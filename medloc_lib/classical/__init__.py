@@ -2,7 +2,7 @@
 
 `propose` finds regions that may hold a lesion, `describe` measures them, `stack` makes one table of many pictures, and
 `features.load` reads the described pictures of a whole data set from the cache. `SupervisedLocalizer` learns from all
-that, with any scikit-learn classifier.
+that, with any scikit-learn classifier; `SemiSupervisedLocalizer` also from pictures that nobody looked at.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from medloc_lib.classical.candidates import STRATA, Candidates, best_overlaps, p
 from medloc_lib.classical.features import Described, Table, describe, described, stack
 from medloc_lib.classical.proposals import METHODS
 from medloc_lib.classical.scene import Scene, prepare
+from medloc_lib.classical.semisupervised import SemiSupervisedLocalizer
 from medloc_lib.classical.supervised import SupervisedLocalizer
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Candidates",
     "Described",
     "Scene",
+    "SemiSupervisedLocalizer",
     "SupervisedLocalizer",
     "Table",
     "best_overlaps",

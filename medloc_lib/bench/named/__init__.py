@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medloc_lib.bench.named import cnn, detector, enhancement, fusion, segmentation, start, supervised
+from medloc_lib.bench.named import cnn, detector, enhancement, fusion, segmentation, semisupervised, start, supervised
 from medloc_lib.errors import InputError
 
 Make = Callable[[], Any]
@@ -20,6 +20,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "fusion": fusion.ROWS,
     "segmentation": segmentation.ROWS,
     "supervised": supervised.ROWS,
+    "semisupervised": semisupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
 }

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from medloc_lib.classical.features.tables import Table
 from medloc_lib.classical.semisupervised.confident import likely_wrong
-from medloc_lib.classical.semisupervised.correction import align, density_ratio, prior_shift
+from medloc_lib.classical.semisupervised.correction import density_ratio, prior_shift
 from medloc_lib.classical.semisupervised.model import Views, as_probability
 from medloc_lib.classical.semisupervised.pseudo import Pictures
 from medloc_lib.classical.supervised import HIT, MISS, mine, taught
@@ -31,10 +31,16 @@ SURE, DOUBT = 0.5, 0.2
 PLAIN = 0.9
 """Probability over which plain self-training takes an answer for a label."""
 
-VETO = 0.9
-"""Probability from which on a single view keeps a candidate from being taught as background."""
+CERTAIN = 0.5
+"""Of the lesions that are expected, the share that counts as sure where probabilities are aligned."""
 
-MOST = 400
+TEMPER = 1.25
+"""The estimated share of lesions is believed up to this factor away from the labelled one."""
+
+AGREE = 10.0
+"""Each view must rank a hit among its first, this many times as many as there are hits; and no miss among a part of them."""
+
+MOST = 1200
 """Pictures that nobody looked at, drawn at random, from which a round takes its pseudo-labels."""
 
 FOLDS = 5
@@ -82,6 +88,8 @@ class Course:
         self.hit, self.group = hit[rows], table.group[rows]
         self.here = [x[rows] for x in here]
         self.there = there or []
+        lesions = np.unique(np.stack([table.image[hit], table.target[hit]]), axis=1).shape[1]
+        self.per_hit = lesions / max(int(hit.sum()), 1)
         self.pictures = Pictures(others) if others is not None else None
         self.weight = np.ones(len(rows))
         self.calibration: Any = None
@@ -121,16 +129,16 @@ class Course:
         p = as_probability(odds.mean(axis=0))
         if method == "self" or self.pictures is None:
             return p > PLAIN, p < 1 - PLAIN
-        if method in ("bias", "both"):
-            p = self._corrected(odds.mean(axis=0))
         finds = self.pictures.apart(p, overlap=APART)
-        fit = self.pictures.fit_to(finds & (p >= SURE))
-        unsure = self.pictures.fit_to(finds & (p >= DOUBT) & (p < SURE))
+        sure, doubt = self._limits(odds.mean(axis=0), p[finds]) if method in ("bias", "both") else (SURE, DOUBT)
+        fit = self.pictures.fit_to(finds & (p >= sure))
+        unsure = self.pictures.fit_to(finds & (p >= doubt) & (p < sure))
         lesion, background = (fit >= HIT) & (unsure <= fit), (fit < MISS) & (unsure < MISS)
         if method in ("error", "both"):
-            views = as_probability(odds[1:])
-            lesion &= views.min(axis=0) >= 0.5
-            background &= views.max(axis=0) < VETO
+            high = np.quantile(odds[1:], 1 - AGREE * lesion.mean(), axis=1)[:, None]
+            low = np.quantile(odds[1:], 1 - lesion.mean() / AGREE, axis=1)[:, None]
+            lesion &= (odds[1:] >= high).all(axis=0)
+            background &= (odds[1:] < low).all(axis=0)
             rows = np.flatnonzero(lesion | background)
             keep = ~likely_wrong(lesion[rows], self._by_the_other_half(rows, lesion[rows]))
             right = np.zeros(len(lesion), dtype=bool)
@@ -138,12 +146,17 @@ class Course:
             lesion, background = lesion & right, background & right
         return lesion, background
 
-    def _corrected(self, odds: Numbers) -> Numbers:
+    def _limits(self, odds: Numbers, finds: Numbers) -> tuple[float, float]:
+        """The probabilities of the last find that is sure, and of the last one that is expected to be a lesion at all."""
         share = float(np.average(self.hit, weights=self.weight))
-        if self.calibration is None:
-            return align(as_probability(odds), share)
-        p, here = prior_shift(self.calibration.predict_proba(odds[:, None])[:, 1], share)
-        return align(p, float(np.sqrt(np.clip(here, share / 4, 4 * share) * share)))
+        here = share
+        if self.calibration is not None:
+            _, here = prior_shift(self.calibration.predict_proba(odds[:, None])[:, 1], share)
+        target = float(np.sqrt(share * np.clip(here, share / TEMPER, share * TEMPER)))
+        expected = self.per_hit * target * len(odds)
+        order = np.sort(finds)[::-1]
+        last = len(order) - 1
+        return float(order[min(int(expected * CERTAIN), last)]), float(order[min(int(expected), last)])
 
     def _calibrated(self) -> Any:
         """A logistic curve through the scores of labelled patients by committees that did not learn from them."""
