@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
-from sklearn.semi_supervised import LabelSpreading
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.semi_supervised import LabelSpreading
 
 from medloc_lib.classical.supervised import lesion_scores, scaled
 
