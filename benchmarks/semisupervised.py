@@ -2,10 +2,10 @@
 
 `python benchmarks/semisupervised.py` draws 2, 5, 10 and 20 of the training patients of `brain_lesions`, ten times each
 (`--seeds`), hides the truth of the others, lets each method of lesson 07 learn, and scores it on the test split. Beside
-each mean over the draws stands its 95 % bootstrap interval over draws; methods are compared by the paired difference over
-the same draws, and at ten patients also over test patients. Scales, landmarks and features, which need no label, are made
-once, of all training patients. What is done is kept under build/, so that a run that was stopped goes on. `--split val`
-scores on validation patients instead and prints; nothing is written then.
+each mean over the draws stands its 95 % bootstrap interval over draws; methods are compared by the paired difference
+over the same draws, and at ten patients also over test patients. Scales, landmarks and features, which need no label,
+are made once, of all training patients. What is done is kept under build/, so that a run that was stopped goes on;
+delete the folder to begin anew. `--split val` scores on validation patients and prints; nothing is written then.
 """
 
 from __future__ import annotations
@@ -61,10 +61,8 @@ class Ground:
         told = semi.learned_by(
             method, self.views, self.model[-1], table, here, others, there if other.any() else [], seed=seed
         )
-        if isinstance(told, semi.Views):
-            scores = told.odds(self.there).mean(axis=0)
-        else:
-            scores = told.told(self.there[0])[:, 1]
+        spread = isinstance(told, semi.Spread)
+        scores = told.told(self.there[0])[:, 1] if spread else told.odds(self.there).mean(axis=0)
         hit, _ = taught(table)
         mend = ridge().fit(table.values[hit], offsets(table.boxes[hit], table.truth[hit]))
         boxes = moved(self.held_table.boxes, mend.predict(self.held_table.values))

@@ -11,9 +11,7 @@ def _reweighted(answer: Answer) -> None:
     p = np.array([0.0, 0.5, 0.9])
     call = "reweighted([0, 0.5, 0.9], 0.5, 0.5)"
     expect_array(answer(p, 0.5, 0.5), p, call, hint="The same share, no change: divide by the sum of both")
-    hint = (
-        "Weigh p and 1 - p by new over old share, and divide by the sum of both. The rarer lesions are here, the lower"
-    )
+    hint = "Weigh p and 1 - p by new over old share, divide by the sum of both. The rarer lesions are here, the less"
     expect_array(answer(p, 0.5, 0.1), [0, 0.1, 0.5], "reweighted([0, 0.5, 0.9], 0.5, 0.1)", hint=hint)
 
 

@@ -1,7 +1,7 @@
 """Lesson 07: ten labelled training patients, and the others without their truth, by each method.
 
-The row hides the truth itself: `fit` draws the patients by its seed and takes ``boxes=None`` for all others, so that all
-rows of the leaderboard are given the same data. More budgets and more draws: ``python benchmarks/semisupervised.py``.
+The row hides the truth itself: `fit` draws the patients by its seed and takes ``boxes=None`` for all others, so that
+all rows of the leaderboard are given the same data. ``python benchmarks/semisupervised.py`` has more budgets and draws.
 """
 
 from __future__ import annotations

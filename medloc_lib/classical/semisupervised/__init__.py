@@ -9,16 +9,19 @@ from __future__ import annotations
 from medloc_lib.classical.semisupervised.budget import draw_patients, hide, part_of
 from medloc_lib.classical.semisupervised.confident import confident_joint, likely_wrong
 from medloc_lib.classical.semisupervised.correction import align, density_ratio, prior_shift
-from medloc_lib.classical.semisupervised.localizer import METHODS, MOST, SemiSupervisedLocalizer, learned_by
-from medloc_lib.classical.semisupervised.model import Landmarks, Views, curved, features_of_views
+from medloc_lib.classical.semisupervised.course import MOST, Course
+from medloc_lib.classical.semisupervised.localizer import METHODS, SemiSupervisedLocalizer, learned_by
+from medloc_lib.classical.semisupervised.model import Landmarks, Spread, Views, curved, features_of_views
 from medloc_lib.classical.semisupervised.pseudo import Pictures, self_train
 
 __all__ = [
     "METHODS",
     "MOST",
+    "Course",
     "Landmarks",
     "Pictures",
     "SemiSupervisedLocalizer",
+    "Spread",
     "Views",
     "align",
     "confident_joint",

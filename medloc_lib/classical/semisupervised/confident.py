@@ -61,7 +61,7 @@ def likely_wrong(labels: ArrayLike, probability: ArrayLike) -> Bools:
     array([3])
     """
     given, sure = _sure(labels, probability)
-    return (sure >= 0) & (sure != given)
+    return np.asarray((sure >= 0) & (sure != given))
 
 
 def _sure(labels: ArrayLike, probability: ArrayLike) -> tuple[Ints, Ints]:

@@ -129,7 +129,7 @@ def align(probability: ArrayLike, share: float, *, iterations: int = 60) -> Numb
     Examples
     --------
     >>> align([0.9, 0.5, 0.5, 0.1], 0.25).round(2)
-    array([0.63, 0.16, 0.16, 0.02])
+    array([0.64, 0.17, 0.17, 0.02])
     """
     p = np.clip(_probabilities(probability), EDGE, 1 - EDGE)
     if not 0 < share < 1:

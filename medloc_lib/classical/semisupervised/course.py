@@ -35,10 +35,10 @@ CERTAIN = 0.5
 """Of the lesions that are expected, the share that counts as sure where probabilities are aligned."""
 
 TEMPER = 1.25
-"""The estimated share of lesions is believed up to this factor away from the labelled one."""
+"""The estimated share of lesions is believed up to this factor away from the labelled one, and then met halfway."""
 
 AGREE = 10.0
-"""Each view must rank a hit among its first, this many times as many as there are hits; and no miss among a part of them."""
+"""A view must rank each hit among its first, this many times as many as there are hits; and no miss among a part."""
 
 MOST = 1200
 """Pictures that nobody looked at, drawn at random, from which a round takes its pseudo-labels."""
@@ -54,11 +54,12 @@ class Course:
     of overlapping finds the surest counts as a lesion if it is `SURE`; candidates that fit it are hits, those beside
     all finds misses, and what overlaps a find in doubt is left out. Then
 
-    - "error" keeps a hit only if both views (T1 and FLAIR) say lesion, and a miss only if neither is sure of one, and
+    - "error" keeps a hit only if no view (T1 or FLAIR) ranks it far down, and a miss only if none ranks it high, and
       drops what `likely_wrong` finds, by a model that learned from the other half of the pictures;
-    - "bias" weights the labelled candidates by `density_ratio`, calibrates the committee on labelled patients that it did
-      not learn from, corrects its probabilities by `prior_shift`, and aligns them (`align`) to the geometric mean of
-      that share and the labelled share, which tempers a wild estimate;
+    - "bias" weights the labelled candidates by `density_ratio` and aligns the finds to the share of lesions that there
+      should be: the surer half of as many are taught as lesions, the other half is in doubt. The share is the labelled
+      one, moved halfway to what `prior_shift` says of the committee, calibrated on labelled patients that it did not
+      see; that estimate is believed within a factor of `TEMPER`, for with few patients it is wild;
     - "both" does both.
 
     Parameters
@@ -147,7 +148,7 @@ class Course:
         return lesion, background
 
     def _limits(self, odds: Numbers, finds: Numbers) -> tuple[float, float]:
-        """The probabilities of the last find that is sure, and of the last one that is expected to be a lesion at all."""
+        """The probabilities of the last find that is sure, and of the last that is expected to be a lesion at all."""
         share = float(np.average(self.hit, weights=self.weight))
         here = share
         if self.calibration is not None:

@@ -30,10 +30,10 @@ class SemiSupervisedLocalizer(SupervisedLocalizer):
     FLAIR (with the suspicion); place and shape are seen by all. Its score is the mean of their log odds.
 
     What needs no label is learned from all patients: the scales of the columns and the landmarks. What needs labels is
-    learned from the labelled ones: the classifier, its misses, the regression that mends boxes, the kinds of lesion. The
-    methods differ in what they make of the others. "labels" does not look at them at all. "self" takes the committee's
-    own answers over 0.9 and under 0.1 as labels. "spreading" lets the labels flow along the edges of a graph of near
-    candidates. "error", "bias" and "both": see `Course`.
+    learned from the labelled ones: the classifier, its misses, the regression that mends boxes, the kinds of lesion.
+    The methods differ in what they make of the others. "labels" does nothing more with them. "self" takes the
+    committee's own answers over 0.9 and under 0.1 as labels. "spreading" lets the labels flow along the edges of a
+    graph of near candidates. "error", "bias" and "both": see `Course`.
 
     Parameters
     ----------
