@@ -94,7 +94,7 @@ def density_ratio(values: ArrayLike, other: ArrayLike, *, strength: float = 0.00
 
     >>> here, there = np.repeat([0.0, 1.0], [9, 1])[:, None], np.repeat([0.0, 1.0], [1, 9])[:, None]
     >>> weights = density_ratio(here, there, strength=10.0)
-    >>> bool(weights[-1] > 5 * weights[0]), round(weights.mean(), 6)
+    >>> bool(weights[-1] > 5 * weights[0]), round(float(weights.mean()), 6)
     (True, 1.0)
     """
     x, far = np.atleast_2d(values), np.atleast_2d(other)
