@@ -70,7 +70,8 @@ bench: setup
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
-	@for lesson in enhancement fusion segmentation supervised unsupervised cnn detector; do \
+	@$(BIN)/python benchmarks/semisupervised.py
+	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py

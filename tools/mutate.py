@@ -69,6 +69,12 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.classical.unsupervised.eigenbrains:to_frame": ("zeros",),
         "medloc_lib.classical.unsupervised.clusters:rarity": ("zeros",),
     },
+    "07_semisupervised": {
+        "medloc_lib.classical.semisupervised.correction:prior_shift": ("zeros",),
+        "medloc_lib.classical.semisupervised.correction:density_ratio": ("shuffled",),
+        "medloc_lib.classical.semisupervised.confident:likely_wrong": ("zeros",),
+        "medloc_lib.classical.semisupervised.pseudo:self_train": ("zeros",),
+    },
     "08_cnn": {
         "medloc_lib.deep.explain:class_activation_map": ("zeros", "shuffled"),
         "medloc_lib.deep.explain:grad_cam": ("shuffled",),

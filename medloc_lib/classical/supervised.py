@@ -130,10 +130,8 @@ class SupervisedLocalizer(Localizer):
             what = "no candidate fits a lesion" if not hit.any() else "every candidate fits a lesion"
             warnings.warn(f"{what}: there is nothing to tell apart; it will find nothing", MedlocWarning, stacklevel=2)
             return self
-        rows = np.flatnonzero(hit | miss)
-        model = clone(self.classifier) if self.classifier is not None else logistic()
-        chosen = mine(model, table.values[rows], hit[rows], rounds=self.mining, seed=self.random_state)
-        self.classifier_ = clone(model).fit(table.values[rows][chosen], hit[rows][chosen])
+        model = clone(self.classifier) if self.classifier is not None else self._default()
+        self.classifier_ = self._learn(model, table, samples)
         labels = table.label[hit]
         self.kinds_ = clone(model).fit(table.values[hit], labels) if len(np.unique(labels)) > 1 else int(labels[0])
         if self.alpha is not None:
@@ -168,6 +166,16 @@ class SupervisedLocalizer(Localizer):
         items = self._described(samples)
         truth = [item.sample for item in items]
         return average_precision(*any_class(truth, self.predict(items)), iou=0.3).mean
+
+    def _default(self) -> Any:
+        return logistic()
+
+    def _learn(self, model: Any, table: Table, samples: Sequence[Sample | Described]) -> Any:
+        """What tells hits from misses: a fitted copy of the model. `table` holds the candidates of those labelled."""
+        hit, miss = taught(table)
+        rows = np.flatnonzero(hit | miss)
+        chosen = mine(model, table.values[rows], hit[rows], rounds=self.mining, seed=self.random_state)
+        return clone(model).fit(table.values[rows][chosen], hit[rows][chosen])
 
     def _one(self, item: Described) -> Detections:
         if item.columns != self.columns_:

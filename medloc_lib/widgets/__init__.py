@@ -11,6 +11,7 @@ try:
 except ImportError as error:
     raise ImportError("medloc_lib.widgets needs anywidget and ipywidgets: pip install 'medloc[lab]'") from error
 
+from medloc_lib.widgets.budget import budget
 from medloc_lib.widgets.curves import curves
 from medloc_lib.widgets.explorer import explore
 from medloc_lib.widgets.features import explore_features
@@ -20,4 +21,4 @@ from medloc_lib.widgets.som import explore_som
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["curves", "explore", "explore_features", "explore_som", "mark", "mix", "view", "view3d"]
+__all__ = ["budget", "curves", "explore", "explore_features", "explore_som", "mark", "mix", "view", "view3d"]

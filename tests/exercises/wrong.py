@@ -203,6 +203,32 @@ UNSUPERVISED = {
     ),
 }
 
+SEMISUPERVISED = {
+    "reweighted": (
+        (
+            "def reweighted(p, prior, share):\n    return p * share / prior",
+            "divide by the sum of both",
+        ),
+        (
+            "def reweighted(p, prior, share):\n"
+            "    a, b = p * prior / share, (1 - p) * (1 - prior) / (1 - share)\n"
+            "    return a / (a + b)",
+            "The rarer lesions are here",
+        ),
+    ),
+    "checked": (
+        (
+            "def checked(one, two, sure):\n    return np.where((one + two) / 2 >= sure, 1, 0)",
+            "-1 where the views do not agree",
+        ),
+        (
+            "def checked(one, two, sure):\n"
+            "    return np.select([np.maximum(one, two) >= sure, np.minimum(one, two) <= 1 - sure], [1, 0], -1)",
+            "Both views must be sure",
+        ),
+    ),
+}
+
 CNN = {
     "parameters": (
         (
@@ -308,6 +334,7 @@ WRONG = {
     "04_segmentation": SEGMENTATION,
     "05_supervised": SUPERVISED,
     "06_unsupervised": UNSUPERVISED,
+    "07_semisupervised": SEMISUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
     "20_blood_cells": BLOOD_CELLS,
