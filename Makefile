@@ -47,13 +47,13 @@ test: setup
 	@echo "== test: data of the case studies, where they can be had"
 	@$(BIN)/medloc data fetch bccd || true
 	@echo "== test: every notebook, stored outputs compared"
-	@$(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
+	@OMP_NUM_THREADS=1 $(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
 	@$(PYTEST) -q -m browser tests
 
 mutate: setup
 	@echo "== mutate: each lesson's core functions broken; its notebook must fail"
-	@$(BIN)/python tools/mutate.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/mutate.py
 
 course: setup
 	@echo "== course: every notebook from top to bottom, pages under build/course"
