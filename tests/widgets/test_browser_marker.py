@@ -157,6 +157,16 @@ def test_two_quick_clicks_mark_and_leave_the_window(lab, page, output):
     assert_shows(output, shown(marks, 0.85), k=0)
 
 
+def test_clear_comes_after_the_strokes_before_it(lab, page, output):
+    before = lab.ask(page, "len(g._before)")
+    page.mouse.dblclick(*at(output, 30, 30))
+    output.get_by_role("button", name="clear").click()
+    until(lambda: lab.ask(page, "len(g._before)") == before + 3)
+    assert lab.ask(page, "len(g._before)") == before + 3  # two clicks, and what was there before clear
+    assert lab.ask(page, "int(g.marks.sum())") == 0
+    assert_shows(output, shown(None, 0.85), k=0)
+
+
 def test_the_classifier_learns_from_strokes(lab, page, output):
     painter = page.locator(".jp-Cell").nth(2).locator(".medloc")
     painter.scroll_into_view_if_needed()
