@@ -66,7 +66,8 @@ class Curves(Widget):
             self.losses.append((progress.step, progress.loss))
         if len(self.losses) > MOST:
             self.losses, self._every = self.losses[1::2], 2 * self._every
-        if ended or time.monotonic() - self._told > PAUSE:
+        over = progress.step >= progress.steps and len(progress.history) == progress.epochs
+        if over or self.stop or time.monotonic() - self._told > PAUSE:  # epochs may be shorter than a message takes
             self._tell()
         return self.stop
 
