@@ -15,12 +15,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from medloc_lib.classical.features.store import kept
-from medloc_lib.classical.features.tables import Described, Table, described, stack
+from medloc_lib.classical.candidate_localizer import CandidateLocalizer, sample_of
+from medloc_lib.classical.features.tables import Described, Table, stack
 from medloc_lib.errors import InputError, MedlocWarning
 from medloc_lib.geometry import as_boxes, clip, nms
-from medloc_lib.localizer import Localizer, any_class
-from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Detections, Sample
 
 Array = NDArray[Any]
@@ -38,7 +36,7 @@ PER_HIT = 3
 """Misses per hit that the first fit sees, and that each round of mining adds."""
 
 
-class SupervisedLocalizer(Localizer):
+class SupervisedLocalizer(CandidateLocalizer):
     """Candidates, their features, a classifier, and a ridge regression for the boxes.
 
     `fit` proposes candidates and describes them (`features.describe`); those that fit a lesion are hits, those beside
@@ -142,30 +140,12 @@ class SupervisedLocalizer(Localizer):
         self.n_parameters_ = sum(learned(part) for part in fitted if hasattr(part, "fit"))
         return self
 
-    def predict(self, samples: Sequence[Sample | Described]) -> list[Detections]:
-        """Scored boxes of each sample, the surest first.
-
-        Raises
-        ------
-        InputError
-            If it is not fitted, or a sample has other channels than those it was fitted on.
-        """
-        if not hasattr(self, "columns_"):
-            raise InputError("this SupervisedLocalizer is not fitted: call fit(samples) first")
-        return [self._one(item) for item in self._described(samples)]
-
     def scores(self, values: Array) -> Numbers:
         """How sure it is that candidates with these features are lesions: float (n,). Probabilities if calibrated."""
         scores = lesion_scores(self.classifier_, values)
         if self.calibration_ is not None and len(values):
             scores = self.calibration_.predict_proba(scores[:, None])[:, 1]
         return scores
-
-    def score(self, samples: Sequence[Sample | Described], y: None = None) -> float:
-        """As every localizer's; samples may be described already."""
-        items = self._described(samples)
-        truth = [item.sample for item in items]
-        return average_precision(*any_class(truth, self.predict(items)), iou=0.3).mean
 
     def _default(self) -> Any:
         return logistic()
@@ -177,12 +157,7 @@ class SupervisedLocalizer(Localizer):
         chosen = mine(model, table.values[rows], hit[rows], rounds=self.mining, seed=self.random_state)
         return clone(model).fit(table.values[rows][chosen], hit[rows][chosen])
 
-    def _one(self, item: Described) -> Detections:
-        if item.columns != self.columns_:
-            raise InputError(
-                f"{item.sample.id!r} has the channels {', '.join(item.sample.channels)}; it was fitted on pictures "
-                "with others, or in another order"
-            )
+    def _judged(self, item: Described) -> Detections:
         if self.classifier_ is None or len(item) == 0:
             return Detections.none()
         scores = self.scores(item.values)
@@ -196,14 +171,10 @@ class SupervisedLocalizer(Localizer):
         return Detections(boxes[kept], scores[kept], labels)
 
     def _looked_at(self, samples: Sequence[Sample | Described]) -> list[Described]:
-        known = [s for s in samples if (s.sample if isinstance(s, Described) else s).boxes is not None]
+        known = [s for s in samples if sample_of(s).boxes is not None]
         if not known:
             raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
         return self._described(known)
-
-    def _described(self, samples: Sequence[Sample | Described]) -> list[Described]:
-        asked = self.cached and any(isinstance(s, Sample) for s in samples)  # what is described needs no cache
-        return described(samples, n=self.candidates, kept=kept(n=self.candidates) if asked else None)
 
     def _calibrate(self, table: Table) -> None:
         hit, miss = taught(table)

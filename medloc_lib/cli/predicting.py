@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
-import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,11 @@ from medloc_lib import __version__
 from medloc_lib.bench.table import write_whole
 from medloc_lib.data import dicom, images
 from medloc_lib.data.annotations import write_coco
+from medloc_lib.data.dicom import SeriesInfo
 from medloc_lib.data.dicom.seg import write_seg
 from medloc_lib.errors import InputError, MedlocError, MedlocWarning, ReadError
 from medloc_lib.geometry import area, boxes_to_mm, clip
+from medloc_lib.localizer.contract import without_pixels
 from medloc_lib.sample import Array, Detections, Sample
 
 if TYPE_CHECKING:
@@ -33,18 +35,26 @@ COLUMNS = ("file", "class", "score", *CORNERS, "frame", *MM)
 
 @dataclass(frozen=True)
 class Source:
-    """One image on disk: a file, or of a series of DICOM files all of them."""
+    """One image on disk: a file, or a series of DICOM files."""
 
-    place: Path
-    files: tuple[Path, ...]
-    uid: str | None = None
+    found: Path | SeriesInfo
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """All of its files."""
+        return (self.found,) if isinstance(self.found, Path) else self.found.paths
+
+    @property
+    def name(self) -> str:
+        """Name of the file without its extension, or of several files the UID of the series."""
+        found = self.found
+        return found.uid if isinstance(found, SeriesInfo) and len(found.paths) > 1 else images.stem(self.files[0])
 
     def read(self) -> Sample:
         """The image."""
-        if self.uid is not None:
-            return dicom.read(self.place, series_uid=self.uid)
-        known = images.is_image(self.place) and not self.place.name.lower().endswith(images.DICOM)
-        return images.read_image(self.place) if known else dicom.read(self.place)
+        if not isinstance(self.found, Path):
+            return dicom.read_series(self.found)
+        return dicom.read(self.found) if images.may_be_dicom(self.found) else images.read_image(self.found)
 
 
 def sources(paths: Sequence[Path]) -> list[Source]:
@@ -59,7 +69,7 @@ def sources(paths: Sequence[Path]) -> list[Source]:
     for path in paths:
         if not path.exists():
             raise ReadError(path, "there is no such file or folder")
-        inside = _inside(path) if path.is_dir() else [Source(path, (path,))]
+        inside = _inside(path) if path.is_dir() else [Source(path)]
         if not inside:
             raise ReadError(path, "holds no pictures, NIfTI or DICOM files that are known here")
         found += inside
@@ -67,16 +77,12 @@ def sources(paths: Sequence[Path]) -> list[Source]:
 
 
 def _inside(folder: Path) -> list[Source]:
-    pictures = [path for path in images.list_images(folder) if not path.name.lower().endswith(images.DICOM)]
+    pictures = [path for path in images.list_images(folder) if not images.may_be_dicom(path)]
     with warnings.catch_warnings():
         if pictures:  # which are no DICOM files, and need no note that they are none
             warnings.simplefilter("ignore", MedlocWarning)
         series = [info for info in dicom.scan(folder) if info.slices]
-    places = [Path(os.path.commonpath([path.parent for path in info.paths])) for info in series]
-    return [Source(path, (path,)) for path in pictures] + [
-        Source(info.paths[0], tuple(info.paths)) if len(info.paths) == 1 else Source(place, tuple(info.paths), info.uid)
-        for info, place in zip(series, places, strict=True)
-    ]
+    return [*map(Source, pictures), *map(Source, series)]
 
 
 def ready(sample: Sample, model: NetLocalizer, channels: Sequence[str]) -> Sample:
@@ -162,12 +168,13 @@ def run(
     for source, own in zip(asked, _names(asked), strict=True):
         try:
             sample = ready(source.read(), model, channels)
-            sample = sample.replace(id=own, meta={**sample.meta, "file": str(source.place)})
+            sample = sample.replace(id=own, meta={**sample.meta, "file": str(source.files[0])})
             found = find(model, sample, least)
         except MedlocError as error:
             yield False, f"{own}: failed: {error}"
             continue
-        done.append((sample, found))
+        # The pixels are not needed again, and many volumes would fill the memory.
+        done.append((without_pixels(sample), dataclasses.replace(found, masks=None)))
         overlay(out / "overlays" / f"{own}.png", sample, found)
         yield True, f"{own}: {_told(sample, found)}" + _segmented(out / f"{own}.seg.dcm", source, sample, found, name)
     if not done:
@@ -182,8 +189,7 @@ def _names(asked: Sequence[Source]) -> list[str]:
     """A name for each image that a file can have, none of them twice."""
     names: list[str] = []
     for source in asked:
-        stem = source.uid or images.stem(source.place)
-        safe = re.sub(r"[^\w.-]+", "_", stem).strip("._")[:80] or "image"
+        safe = re.sub(r"[^\w.-]+", "_", source.name).strip("._")[:80] or "image"
         same = sum(re.sub(r"~\d+$", "", name) == safe for name in names)
         names.append(f"{safe}~{same + 1}" if same else safe)
     return names

@@ -62,8 +62,7 @@ def read(path: Path) -> Sequence[Sample]:
         raise ReadError(path, "there is no such file or folder")
     if path.is_dir():
         return read_folder(path, on_bad="drop")  # with a note that names them
-    known = images.is_image(path) and not path.name.lower().endswith(images.DICOM)
-    return [images.read_image(path) if known else dicom.read(path, window=True)]
+    return [dicom.read(path, window=True) if images.may_be_dicom(path) else images.read_image(path)]
 
 
 def write(samples: Sequence[Sample], out: Path | None, *, title: str) -> Path:

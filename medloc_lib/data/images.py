@@ -32,6 +32,11 @@ def is_image(path: Path) -> bool:
     return not name.startswith(".") and name.endswith((*PILLOW, *NIFTI, *DICOM))
 
 
+def may_be_dicom(path: Path) -> bool:
+    """Whether the name is that of a DICOM file, or of nothing that is known: DICOM files often have bare names."""
+    return not is_image(path) or path.name.lower().endswith(DICOM)
+
+
 def list_images(folder: Path) -> list[Path]:
     """The pictures directly in a folder, by name."""
     return sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())

@@ -15,6 +15,8 @@ from medloc_lib.plot.figures import _new, _new_row
 from medloc_lib.plot.pictures import COLORS
 
 STYLES = ("-", "--", ":", "-.")
+DARK = tuple(color for color in reversed(COLORS) if color != "#F0E442")
+"""The colours of curves: yellow is lost on white."""
 
 
 def froc(curves: Froc | Mapping[str, Froc], *, ax: Axes | None = None) -> Axes:
@@ -117,9 +119,8 @@ def trend(
     if not curves or any(len(scores) != len(x) for scores in curves.values()):
         raise InputError(f"trend needs curves of {len(x)} scores; got {[len(scores) for scores in curves.values()]}")
     axes = _new(ax)
-    dark = [color for color in reversed(COLORS) if color != "#F0E442"]  # yellow is lost on white
     for i, (name, scores) in enumerate(curves.items()):
-        color = dark[i % len(dark)]
+        color = DARK[i % len(DARK)]
         axes.plot(
             x, [s.value for s in scores], STYLES[i % len(STYLES)], color=color, marker="o", markersize=4, label=name
         )

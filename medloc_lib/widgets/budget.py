@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from medloc_lib.errors import InputError
 from medloc_lib.metrics import Interval
 from medloc_lib.plot import trend
-from medloc_lib.plot.pictures import COLORS
+from medloc_lib.plot.curves import DARK
 from medloc_lib.widgets.base import Widget, script
 
 
@@ -63,13 +63,12 @@ class Budget(Widget):
                 f"{ {name: len(curve) for name, curve in curves.items()} }"
             )
         self.budgets, self.curves, self.ceiling, self.unit = list(budgets), dict(curves), ceiling, unit
-        dark = [color for color in reversed(COLORS) if color != "#F0E442"]  # as in `plot.trend`
         facts = {
             "budgets": self.budgets,
             "unit": unit,
             "ceiling": ceiling,
             "curves": [
-                {"name": name, "color": dark[i % len(dark)], "points": [[s.value, s.low, s.high] for s in scores]}
+                {"name": name, "color": DARK[i % len(DARK)], "points": [[s.value, s.low, s.high] for s in scores]}
                 for i, (name, scores) in enumerate(self.curves.items())
             ],
         }

@@ -66,8 +66,9 @@ class Curves(Widget):
             self.losses.append((progress.step, progress.loss))
         if len(self.losses) > MOST:
             self.losses, self._every = self.losses[1::2], 2 * self._every
-        over = progress.step >= progress.steps and len(progress.history) == progress.epochs
-        if over or self.stop or time.monotonic() - self._told > PAUSE:  # epochs may be shorter than a message takes
+        if (
+            self._over() or self.stop or time.monotonic() - self._told > PAUSE
+        ):  # epochs may be shorter than a message takes
             self._tell()
         return self.stop
 
@@ -106,6 +107,9 @@ class Curves(Widget):
     def _metric(self) -> str:
         return "score" if self.progress is None else str(self.progress.metric)
 
+    def _over(self) -> bool:
+        return bool(self.progress.step >= self.progress.steps and len(self.progress.history) == self.progress.epochs)
+
     def _tell(self) -> None:
         """The present state for the front end."""
         p = self.progress
@@ -118,5 +122,5 @@ class Curves(Widget):
             "scores": [[round(e.epoch * per_epoch), e.score] for e in p.history if e.score is not None],
             "metric": p.metric,
             "words": self.words(),
-            "over": p.step >= p.steps and len(p.history) == p.epochs,
+            "over": self._over(),
         }

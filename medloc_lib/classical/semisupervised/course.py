@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -13,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 from medloc_lib.classical.features.tables import Table
 from medloc_lib.classical.semisupervised.confident import likely_wrong
 from medloc_lib.classical.semisupervised.correction import density_ratio, prior_shift
-from medloc_lib.classical.semisupervised.model import Views, as_probability
+from medloc_lib.classical.semisupervised.model import Views
 from medloc_lib.classical.semisupervised.pseudo import Pictures
 from medloc_lib.classical.supervised import HIT, MISS, mine, taught
 
@@ -127,7 +128,7 @@ class Course:
     def _pseudo(self, committee: Views, method: str) -> tuple[Bools, Bools]:
         """Which of the others are taught as lesions and which as background."""
         odds = committee.odds(self.there)
-        p = as_probability(odds.mean(axis=0))
+        p = expit(odds.mean(axis=0))
         if method == "self" or self.pictures is None:
             return p > PLAIN, p < 1 - PLAIN
         finds = self.pictures.apart(p, overlap=APART)

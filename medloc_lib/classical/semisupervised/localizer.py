@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medloc_lib.classical.candidate_localizer import sample_of
 from medloc_lib.classical.features.tables import Described, Table, stack
 from medloc_lib.classical.semisupervised.budget import part_of
 from medloc_lib.classical.semisupervised.course import MOST, Course
@@ -111,7 +112,7 @@ class SemiSupervisedLocalizer(SupervisedLocalizer):
         )
 
     def _others(self, samples: Sequence[Sample | Described]) -> Table | None:
-        nobody = [s for s in samples if (s.sample if isinstance(s, Described) else s).boxes is None]
+        nobody = [s for s in samples if sample_of(s).boxes is None]
         return stack(self._described(nobody)) if nobody else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
@@ -67,15 +67,6 @@ def curved(strength: float = 10.0, *, count: int = 200, reach: float = 0.6) -> P
     return make_pipeline(
         scaled(), Landmarks(count, reach=reach), LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     )
-
-
-def as_probability(odds: ArrayLike) -> Numbers:
-    """Log odds as probabilities.
-
-    >>> as_probability([0.0, np.log(3)])
-    array([0.5 , 0.75])
-    """
-    return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(odds, dtype=np.float64), -700, 700))))
 
 
 def columns_of_views(columns: Sequence[str]) -> list[Ints]:

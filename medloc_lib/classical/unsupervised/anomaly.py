@@ -68,7 +68,7 @@ class AnomalyLocalizer(Localizer):
         if max(float(scene.z.std()) for scene in scenes) == 0:
             raise InputError("every channel of every healthy slice is constant: there is nothing to learn from")
         self._learn(scenes)
-        free = [s for s in validation or () if s.boxes is not None and len(s.boxes) == 0]
+        free = [s for s in validation or () if is_healthy(s)]
         judges = [prepare(free[k]) for k in _drawn(len(free))] if free else [scenes[k] for k in _drawn(len(scenes))]
         values = np.concatenate([a[np.isfinite(a)] for a in map(self.anomaly, judges)])
         if len(values) == 0:
@@ -125,6 +125,11 @@ class AnomalyLocalizer(Localizer):
             )
 
 
+def is_healthy(sample: Sample) -> bool:
+    """Whether somebody looked at the sample and found nothing."""
+    return sample.boxes is not None and len(sample.boxes) == 0
+
+
 def healthy(samples: Sequence[Sample]) -> list[Sample]:
     """The samples that somebody looked at and found healthy: those with an empty array of boxes.
 
@@ -140,7 +145,7 @@ def healthy(samples: Sequence[Sample]) -> list[Sample]:
     >>> [sample is samples[0] for sample in healthy(samples)]
     [True]
     """
-    usual = [s for s in samples if s.boxes is not None and len(s.boxes) == 0]
+    usual = [s for s in samples if is_healthy(s)]
     if not usual:
         unknown = sum(s.boxes is None for s in samples)
         raise InputError(

@@ -8,20 +8,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medloc_lib.classical.features.store import kept
-from medloc_lib.classical.features.tables import Described, described, stack
+from medloc_lib.classical.candidate_localizer import CandidateLocalizer, sample_of
+from medloc_lib.classical.features.tables import Described, stack
 from medloc_lib.classical.supervised import scaled
+from medloc_lib.classical.unsupervised.anomaly import is_healthy
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import clip, nms
-from medloc_lib.localizer import Localizer, any_class
-from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Detections, Sample
 
 MOST = 15_000
 """Candidates that one run of k-means sees."""
 
 
-class ClusterLocalizer(Localizer):
+class ClusterLocalizer(CandidateLocalizer):
     """Candidates in clusters; one is suspect as far as its cluster is rare in healthy slices.
 
     `fit` takes the candidates of all slices and their features, scaled and brought down to principal components, and
@@ -86,8 +85,8 @@ class ClusterLocalizer(Localizer):
             raise InputError(
                 f"clusters, components and runs must be 1 or more; got {self.clusters}, {self.components}, {self.runs}"
             )
-        known = [s for s in samples if _sample(s).boxes is not None]
-        free = [_is_healthy(s) for s in known]
+        known = [s for s in samples if sample_of(s).boxes is not None]
+        free = [is_healthy(sample_of(s)) for s in known]
         if not any(free) or all(free):
             raise InputError(
                 "needs healthy slices (an empty array of boxes) and others, to see where healthy ones are rare; got "
@@ -116,18 +115,6 @@ class ClusterLocalizer(Localizer):
         self.n_parameters_ = self.runs * self.clusters * (pca.n_components_ + 1)
         return self
 
-    def predict(self, samples: Sequence[Sample | Described]) -> list[Detections]:
-        """Scored boxes of each sample, the most suspect first.
-
-        Raises
-        ------
-        InputError
-            If it is not fitted, or a sample has other channels than those it was fitted on.
-        """
-        if not hasattr(self, "columns_"):
-            raise InputError("this ClusterLocalizer is not fitted: call fit(samples) first")
-        return [self._one(item) for item in self._described(samples)]
-
     def scores(self, values: ArrayLike) -> NDArray[np.float64]:
         """How rare the clusters of candidates with these features are in healthy slices, mean of the runs: (n,)."""
         rows = np.asarray(values)
@@ -136,26 +123,11 @@ class ClusterLocalizer(Localizer):
         points = self.space_.transform(rows)
         return np.asarray(np.mean([rare[groups.predict(points)] for groups, rare in self.groups_], axis=0))
 
-    def score(self, samples: Sequence[Sample | Described], y: None = None) -> float:
-        """As every localizer's; samples may be described already."""
-        items = self._described(samples)
-        truth = [item.sample for item in items]
-        return average_precision(*any_class(truth, self.predict(items)), iou=0.3).mean
-
-    def _one(self, item: Described) -> Detections:
-        if item.columns != self.columns_:
-            raise InputError(
-                f"{item.sample.id!r} has the channels {', '.join(item.sample.channels)}; it was fitted on pictures "
-                "with others, or in another order"
-            )
+    def _judged(self, item: Described) -> Detections:
         scores = self.scores(item.values)
         boxes = clip(item.boxes, item.sample.shape)
         best = nms(boxes, scores, threshold=self.overlap)
         return Detections(boxes[best], scores[best])
-
-    def _described(self, samples: Sequence[Sample | Described]) -> list[Described]:
-        asked = self.cached and any(isinstance(s, Sample) for s in samples)
-        return described(samples, n=self.candidates, kept=kept(n=self.candidates) if asked else None)
 
 
 def rarity(cluster: ArrayLike, from_healthy: ArrayLike, *, clusters: int) -> NDArray[np.float64]:
@@ -175,12 +147,3 @@ def rarity(cluster: ArrayLike, from_healthy: ArrayLike, *, clusters: int) -> NDA
     groups, usual = np.asarray(cluster, dtype=np.int64), np.asarray(from_healthy, dtype=bool)
     others, healthy = (np.bincount(groups[part], minlength=clusters) + 1 for part in (~usual, usual))
     return np.asarray(np.log(others / healthy), dtype=np.float64)
-
-
-def _sample(item: Sample | Described) -> Sample:
-    return item.sample if isinstance(item, Described) else item
-
-
-def _is_healthy(item: Sample | Described) -> bool:
-    boxes = _sample(item).boxes
-    return boxes is not None and len(boxes) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from medloc_lib.data.annotations.entries import COCO, Entry, Ledger, OnBad, Source, picture_folders, read_text, to_float
 from medloc_lib.data.images import stem
 from medloc_lib.data.lazy import LazySamples, Record, read_record
+from medloc_lib.data.writing import whole
 from medloc_lib.errors import InputError, ReadError
 from medloc_lib.geometry import boxes_to_coco
 from medloc_lib.sample import Array, Detections, Sample
@@ -124,7 +124,8 @@ def write_coco(path: Source, samples: Sequence[Sample], detections: Sequence[Det
     names = [*classes, *(f"class {k}" for k in range(len(classes), named))]
     categories = [{"id": k, "name": name} for k, name in enumerate(names, start=1)]
     text = json.dumps({"images": images, "annotations": annotations, "categories": categories}, allow_nan=False)
-    _replace(Path(path), text)
+    with whole(Path(path)) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def load_coco(path: Path) -> dict[str, Any]:
@@ -195,15 +196,3 @@ def _short(files: list[str]) -> list[str]:
         shared += 1
     names = [Path(*p[shared:]) for p in parts]
     return [(Path(name.name) if name.is_absolute() else name).as_posix() for name in names]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file, then take its place in one step."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

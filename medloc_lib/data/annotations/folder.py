@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,16 +177,4 @@ def _series(root: Path, group_by: str | None) -> Sequence[Sample]:
     series = [info for info in dicom.scan(root) if info.slices]
     if not series:
         raise ReadError(root, "holds no pictures, masks, annotations or DICOM files that are known here")
-    # Each series is read from the narrowest place that holds it, so that its neighbours are not searched again.
-    places = [
-        info.paths[0] if len(info.paths) == 1 else Path(os.path.commonpath([path.parent for path in info.paths]))
-        for info in series
-    ]
-    return LazySamples([(place, info.uid) for place, info in zip(places, series, strict=True)], _read_series)
-
-
-def _read_series(record: tuple[Path, str]) -> Sample:
-    from medloc_lib.data import dicom
-
-    place, uid = record
-    return dicom.read(place) if place.is_file() else dicom.read(place, series_uid=uid)
+    return LazySamples(series, dicom.read_series)

@@ -6,7 +6,7 @@ down.
 """
 
 from medloc_lib.data.dicom.intensity import Lut, apply_window
-from medloc_lib.data.dicom.reading import read, scan
+from medloc_lib.data.dicom.reading import read, read_series, scan
 from medloc_lib.data.dicom.series import SeriesInfo
 
-__all__ = ["Lut", "SeriesInfo", "apply_window", "read", "scan"]
+__all__ = ["Lut", "SeriesInfo", "apply_window", "read", "read_series", "scan"]

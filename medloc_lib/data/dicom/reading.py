@@ -117,6 +117,19 @@ def scan(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
     return found.infos()
 
 
+def read_series(info: SeriesInfo) -> Sample:
+    """Read a series that `scan` found: from the narrowest place that holds it, so that no neighbour is searched again.
+
+    Raises
+    ------
+    ReadError
+        As `read` does.
+    """
+    if len(info.paths) == 1:
+        return read(info.paths[0])
+    return read(os.path.commonpath([path.parent for path in info.paths]), series_uid=info.uid)
+
+
 @dataclass
 class _Stack:
     """Frames in array order with all that is known of them; `ds` and `header` are the first file's."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medloc_lib.data.dicom.opening import open_dataset, quiet, why
+from medloc_lib.data.writing import whole
 from medloc_lib.errors import InputError
 from medloc_lib.sample import Detections, Sample
 
@@ -68,16 +69,10 @@ def write_seg(
     if not len(detections):
         return None
     place = Path(path)
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
     with quiet():
         made = _segmentation(sample, detections, _ordered(sample, sources), model, version)
-        try:
+        with whole(place) as part:
             made.save_as(part, enforce_file_format=True)
-            part.replace(place)
-        except OSError as error:
-            raise InputError(f"{place} cannot be written: {error.strerror}") from error
-        finally:
-            part.unlink(missing_ok=True)
     return place
 
 

@@ -1,14 +1,6 @@
 // Scores against a label budget: a slider, a line at the budget, and the scores there.
 
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH, LEFT, BASE] = [420, 240, 40, 214];
-
-const shape = (tag, attributes, words = "") => {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = words;
-  return made;
-};
 
 function render({ model, el }) {
   const { budgets, unit, ceiling, curves } = model.get("_facts");

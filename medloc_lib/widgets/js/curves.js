@@ -1,14 +1,6 @@
 // How a training goes: the loss of the steps, the score of the epochs, and a button that ends it.
 
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH] = [320, 130];
-
-const shape = (tag, attributes, ...children) => {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
 
 // One curve over the steps, between its own lowest and highest value.
 class Curve {

@@ -19,17 +19,11 @@ const count = ({ pixels, depth, rows, cols }) => {
   return { low, high, curves };
 };
 
-const svg = (tag, attributes) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-};
-
 // A histogram as an SVG that takes the theme's text colour; counts on a square-root scale, the fullest bin cut off.
 class Histogram {
   constructor(label) {
     const roles = { class: "medloc-histogram", role: "img", "aria-label": label };
-    this.svg = svg("svg", { viewBox: `0 0 ${BINS} 60`, preserveAspectRatio: "none", ...roles });
+    this.svg = shape("svg", { viewBox: `0 0 ${BINS} 60`, preserveAspectRatio: "none", ...roles });
     this.ends = node("div", { class: "medloc-ends" });
     this.root = node("div", {}, this.svg, this.ends);
   }
@@ -43,7 +37,7 @@ class Histogram {
     const colors = curves.length === 1 ? ["currentColor"] : ["#D55E00", "#009E73", "#0072B2"];
     this.svg.replaceChildren(...roots.map((bins, k) => {
       const steps = [...bins].map((x, i) => `V${(60 - 60 * Math.min(1, x / top)).toFixed(1)}H${i + 1}`).join("");
-      return svg("path", { d: `M0 60${steps}V60`, fill: "none", [curves.length === 1 ? "fill" : "stroke"]: colors[k] });
+      return shape("path", { d: `M0 60${steps}V60`, fill: "none", [curves.length === 1 ? "fill" : "stroke"]: colors[k] });
     }));
     this.ends.replaceChildren(node("span", {}, text(low)), node("span", {}, text(high)));
   }
@@ -54,14 +48,14 @@ class Histogram {
     this.svg.querySelectorAll("line").forEach((line) => line.remove());
     for (const edge of window) {
       const x = (BINS * (edge - low)) / (high - low || 1);
-      this.svg.append(svg("line", { x1: x, x2: x, y1: 0, y2: 60, stroke: "var(--jp-brand-color1, #1976d2)" }));
+      this.svg.append(shape("line", { x1: x, x2: x, y1: 0, y2: 60, stroke: "var(--jp-brand-color1, #1976d2)" }));
     }
   }
 }
 
 function render({ model, el }) {
   const facts = model.get("_facts");
-  const { put, show, close } = stage({ model, el });
+  const { put, show, begin } = stage({ model, el });
   const controls = node("div", { class: "medloc-controls" });
   const parts = {};
   for (const { name, kind, min, max, step, choices } of facts.controls) {
@@ -145,13 +139,7 @@ function render({ model, el }) {
     more.plane?.set(model.get("plane"));
     more.channel?.set(facts.channels.indexOf(model.get("channel")));
   };
-  for (const name of ["_raw", "plane", "channel"]) model.on(`change:${name}`, update);
-  update();
-  model.send({ ready: true });
-  return () => {
-    close();
-    for (const pane of Object.values(panes)) pane.picture.close();
-  };
+  return begin(["_raw", "plane", "channel"], update, Object.values(panes));
 }
 
 export default { render };

@@ -6,7 +6,7 @@ function render({ model, el }) {
   const facts = model.get("_facts");
   const { truth, scores, order, curve, truths, truthColors, grid } = facts;
   const n = scores.length;
-  const { put, show, close } = stage({ model, el });
+  const { put, show, begin } = stage({ model, el });
   const [lowest, highest] = [scores[order[n - 1]], scores[order[0]]];
   const step = (highest - lowest) / 400 || 1;
   const limits = { min: lowest, max: highest + step, step: "any", value: model.get("threshold"), format: short };
@@ -175,13 +175,7 @@ function render({ model, el }) {
     tell();
     draw();
   };
-  for (const name of ["color", "threshold", "selected"]) model.on(`change:${name}`, update);
-  update();
-  model.send({ ready: true });
-  return () => {
-    close();
-    for (const pane of Object.values(panes)) pane.picture.close();
-  };
+  return begin(["color", "threshold", "selected"], update, Object.values(panes));
 }
 
 export default { render };

@@ -2,7 +2,7 @@
 
 function render({ model, el }) {
   const facts = model.get("_facts");
-  const { put, show, close } = stage({ model, el });
+  const { put, show, begin } = stage({ model, el });
   const names = Object.keys(model.get("_weights"));
   const controls = node("div", { class: "medloc-controls" });
   const rules = facts.rules.map((name) => name.replaceAll("_", " "));
@@ -84,13 +84,7 @@ function render({ model, el }) {
     rule.set(facts.rules.indexOf(model.get("rule")));
     plane?.set(model.get("plane"));
   };
-  for (const name of ["_weights", "rule", "plane"]) model.on(`change:${name}`, update);
-  update();
-  model.send({ ready: true });
-  return () => {
-    close();
-    panes.forEach(({ picture }) => picture.close());
-  };
+  return begin(["_weights", "rule", "plane"], update, panes);
 }
 
 const signed = (x) => text(x).replace("-", "\u2212");

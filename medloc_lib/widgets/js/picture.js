@@ -8,6 +8,14 @@ const node = (tag, attributes = {}, ...children) => {
   return made;
 };
 
+// The same of an SVG.
+const shape = (tag, attributes = {}, ...children) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
+
 // On what can have the focus: JupyterLab then leaves its keys alone, and an arrow moves a slider, not the cell.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
@@ -99,7 +107,18 @@ const stage = ({ model, el }) => {
   const patience = setTimeout(() => {
     note.textContent = "This is a still: no kernel answers yet. Run the cell again to move it."; // seen only beside it
   }, 3000);
-  return { root, put, show, close: () => clearTimeout(patience) };
+  const close = () => clearTimeout(patience);
+  // Ask the kernel for pixels, and update when one of these traits changes. Gives what ends the front end.
+  const begin = (traits, update, panes) => {
+    for (const name of traits) model.on(`change:${name}`, update);
+    update();
+    model.send({ ready: true });
+    return () => {
+      close();
+      for (const { picture } of panes) picture.close();
+    };
+  };
+  return { root, put, show, close, begin };
 };
 
 // What came of it: a score, or an error, by which the picture of a pane is out of date.

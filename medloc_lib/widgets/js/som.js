@@ -5,7 +5,7 @@ const WIDE = 336; // CSS pixels of the map's side
 function render({ model, el }) {
   const facts = model.get("_facts");
   const { side, planes, values, most } = facts;
-  const { put, show, close } = stage({ model, el });
+  const { put, show, begin } = stage({ model, el });
   const limits = { min: 1, max: most, step: 1, value: model.get("patch") + 1 };
   const parts = {
     plane: select("plane", planes, 0, (i) => put({ plane: planes[i] })),
@@ -104,13 +104,7 @@ function render({ model, el }) {
     parts.patch.set(model.get("patch") + 1);
     draw();
   };
-  for (const name of ["plane", "unit", "patch"]) model.on(`change:${name}`, update);
-  update();
-  model.send({ ready: true });
-  return () => {
-    close();
-    for (const pane of Object.values(panes)) pane.picture.close();
-  };
+  return begin(["plane", "unit", "patch"], update, Object.values(panes));
 }
 
 export default { render };
