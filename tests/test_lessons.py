@@ -43,12 +43,15 @@ def test_a_lesson_runs_and_its_widgets_are_alive(lab, path):
         output.scroll_into_view_if_needed()
         before = painted(output)
         slider = output.locator("input[type=range]:visible").first
+        stood = slider.input_value()
         slider.focus()
         for _ in range(5):
             slider.press("ArrowRight")
+        assert slider.input_value() != stood, cells[number].source
         for _ in range(100):
             if painted(output) != before:
                 break
-            page.wait_for_timeout(50)
-        assert painted(output) != before, cells[number].source
+            output.locator("canvas").last.scroll_into_view_if_needed()  # outputs above may have grown meanwhile
+            page.wait_for_timeout(200)
+        assert painted(output) != before, (output.inner_text(), cells[number].source)
     page.context.close()
