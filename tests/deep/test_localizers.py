@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from medloc_lib.deep.augment import Augment
 from medloc_lib.deep.localizers import (
@@ -73,6 +74,14 @@ def scene(shape, n, seed, *, most=2, channels=1, side=(5, 9)):
 @pytest.mark.parametrize("name", SMALL)
 def test_they_keep_the_contract(name):
     check_localizer(SMALL[name])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_they_learn_and_answer_with_mixed_precision(name):
+    mixed = clone(SMALL[name]).set_params(precision="bf16-mixed")
+    train, test = scene((40, 56), 8, 0), scene((40, 56), 4, 1)
+    found = mixed.fit(train, validation=test).predict(test)
+    assert all(np.isfinite(d.scores).all() and np.isfinite(d.boxes).all() for d in found)
 
 
 @pytest.fixture(scope="module")

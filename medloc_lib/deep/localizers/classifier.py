@@ -144,7 +144,7 @@ class ImageClassifier(NetLocalizer):
         with self._in_use() as net:
             device = next(net.parameters()).device
             for group in alike(pictures):
-                asked = torch.stack([pictures[i] for i in group]).to(device).float()
+                asked = torch.stack([pictures[i].float() for i in group]).to(device)
                 looked |= zip(group, self._look(net, asked), strict=True)
         scores = []
         for share in SHARES:
@@ -192,7 +192,7 @@ def probabilities(net: nn.Module, pictures: Sequence[Tensor]) -> NDArray[np.floa
     device = next(net.parameters()).device
     logits = torch.zeros(len(pictures))
     for group in alike(pictures):
-        logits[group] = net(torch.stack([pictures[i] for i in group]).to(device).float())[:, 0].float().cpu()
+        logits[group] = net(torch.stack([pictures[i].float() for i in group]).to(device))[:, 0].float().cpu()
     return np.asarray(logits.double().sigmoid())
 
 
