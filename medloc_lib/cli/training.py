@@ -137,7 +137,7 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         test=len(test),
         units="patients" if all(groups) else "images",
         patients=f"of {len(set(groups))} patients" if all(groups) else "patients not named",
-        notes="".join(f" {text}" for text in (licence, splits.note) if text),
+        notes="".join(f" {text[0].upper()}{text[1:].rstrip('.')}." for text in (licence, splits.note) if text),
         channels=", ".join(localizer.channels_),
         classes=", ".join(localizer.classes_),
         minutes=seconds / 60,

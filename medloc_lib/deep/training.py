@@ -167,7 +167,7 @@ class _Run:
         state = self.state
         state.history.append(record)
         best = None if state.best is None else state.best.score
-        if score is not None and (best is None or score > best):
+        if score is not None and (not best or score > best):  # as long as nothing is found, the latest is the best
             state.best, state.kept = record, {name: weight.clone() for name, weight in _weights(self.average).items()}
         if not stopped:
             self._save()

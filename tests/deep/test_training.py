@@ -190,6 +190,11 @@ def test_the_best_weights_are_kept():
     assert same(state, states[1])
 
 
+def test_while_nothing_is_found_the_latest_weights_are_kept():
+    _, history = runs.run(validate=scores(0.0, 0.0, 0.0, 0.0, 0.0))
+    assert history.best is history.epochs[-1]
+
+
 def test_without_a_score_the_last_are_kept():
     _, history = runs.run(validate=None)
     assert history.best is history.epochs[-1]

@@ -6,6 +6,7 @@ renders what a slab of anatomy holds of it; `disease.py` says where lesions are 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -45,7 +46,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Lesion:
+class Lesion(ABC):
     """Where a lesion is.
 
     Parameters
@@ -85,8 +86,9 @@ class Lesion:
         window = self.window(slab)
         return None if window is None else self._draw(slab, window)
 
+    @abstractmethod
     def _draw(self, slab: Slab, window: Window) -> Drawing:
-        raise NotImplementedError
+        """Render what lies in a window of the slab."""
 
 
 @dataclass(frozen=True)
