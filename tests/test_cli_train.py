@@ -63,7 +63,7 @@ def test_validation_can_be_learned_from_too(medloc, folder, tmp_path):  # noqa: 
     assert medloc("train", *words, "--out", tmp_path / "model")[0] == 0
     page = (tmp_path / "model" / "MODEL.md").read_text(encoding="utf-8")
     assert f"{len(ids)} samples to train on, 0 to choose by" in page
-    assert f"Learned from train and validation, {len(ids)} images." in page
+    assert f"; learned from train and validation, {len(ids)} images." in page
     assert "--group-by patient --with-validation --set epochs=3" in page
     assert "| mAP 0.5 | " in page
 

@@ -6,7 +6,6 @@ renders what a slab of anatomy holds of it; `disease.py` says where lesions are 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -46,7 +45,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Lesion(ABC):
+class Lesion:
     """Where a lesion is.
 
     Parameters
@@ -86,9 +85,8 @@ class Lesion(ABC):
         window = self.window(slab)
         return None if window is None else self._draw(slab, window)
 
-    @abstractmethod
     def _draw(self, slab: Slab, window: Window) -> Drawing:
-        """Render what lies in a window of the slab."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
