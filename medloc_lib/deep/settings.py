@@ -36,7 +36,8 @@ class Settings:
     seed : of order, augmentation and dropout.
     device : "auto", "cpu", "cuda" or "mps".
     devices : how many of them, by distributed data parallel training where there are several.
-    precision : "auto" ("bf16-mixed" or "16-mixed" on a GPU, "32-true" elsewhere), or what Fabric takes.
+    precision : "auto" ("bf16-mixed" or "16-mixed" on a GPU, "32-true" elsewhere); "fast", the same but "bf16-mixed" on a
+        CPU that computes with it too; or what Fabric takes.
     compile : whether `torch.compile` is used; None: on a GPU if there are 500 steps or more, as compiling takes a
         minute.
     channels_last : whether the channels of a pixel lie beside each other in memory, which convolutions like.
@@ -152,12 +153,18 @@ def fabric_for(settings: Settings) -> Fabric:
     if not there.get(device, False):
         raise InputError(f"there is no device {device!r} here; there is {', '.join(k for k, v in there.items() if v)}")
     precision: Any = settings.precision
-    if precision == "auto":
+    if precision in ("auto", "fast"):
         mixed = "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "16-mixed"
-        precision = mixed if device == "cuda" else "32-true"
+        plain = "bf16-mixed" if precision == "fast" and device == "cpu" and _cpu_takes_bf16() else "32-true"
+        precision = mixed if device == "cuda" else plain
     if device == "cpu":
         keep_freed_memory()
     fabric = Fabric(accelerator=device, devices=settings.devices, precision=precision)
     if settings.devices > 1:
         fabric.launch()
     return fabric
+
+
+def _cpu_takes_bf16() -> bool:
+    """Whether this CPU has instructions for bfloat16; without them it would be slower than single precision."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

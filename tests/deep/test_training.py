@@ -297,6 +297,14 @@ def test_settings_that_make_no_sense(wrong):
         Settings(**wrong)
 
 
+@pytest.mark.parametrize(("instructions", "taken"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_fast_is_what_the_processor_computes_with(monkeypatch, instructions, taken):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert fabric_for(Settings(device="cpu", precision="fast"))._precision.precision == taken
+    assert fabric_for(Settings(device="cpu"))._precision.precision == "32-true"
+
+
 def test_a_device_that_is_not_there():
     with pytest.raises(InputError, match="no device 'tpu' here; there is cpu"):
         fabric_for(Settings(device="tpu"))
