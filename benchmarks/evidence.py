@@ -5,11 +5,13 @@ it finds, and writes benchmarks/evidence.npz; with it the outcomes of a study of
 (their genotypes are drawn anew by the simulator, train patients of seed 1). Then it writes benchmarks/evidence.json:
 outcomes predicted from each source and from all, early, late and by attention, also with sources missing; the subtype
 of masses, on the test split and on the test patients of two other seeds; and the detector judged again by blood.
+`python benchmarks/evidence.py outcome` runs one part alone.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
@@ -54,12 +58,15 @@ def study() -> NDArray[np.uint8]:
     return np.array(made, dtype=np.uint8)
 
 
-def collect() -> None:
+def collect() -> dict[str, Any]:
     """Ask the detector about every slice, and write the table."""
+    start = time.perf_counter()
     detector: Any = load_model("brain_lesions_heatmap")
     splits = {s: mm.find(detector, ml.load("brain_lesions", split=s)) for s in tqdm(("train", "val", "test"))}
     more = {"cohort/outcome": study(), "cohort/seed": np.array(COHORT_SEED)}
     mm.save_finds(TABLE, splits, more)
+    seconds = round(time.perf_counter() - start, 1)
+    return {"finds": {split: len(finds) for split, finds in splits.items()}, "seconds": seconds}
 
 
 def numbers(interval: Interval) -> dict[str, float]:
@@ -140,19 +147,34 @@ def subtypes() -> dict[str, Any]:
     scale = StandardScaler().fit(mm.mass_source(train, mm.masses(train)))
     clusters = KMeans(2, n_init=10, random_state=0).fit(scale.transform(mm.mass_source(train, mm.masses(train))))
     detector: Any = load_model("brain_lesions_heatmap")
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {"test, by the embedding": _by_embedding()}
     fresh = []
     for name, split, seed in (("train", "train", 0), ("test", "test", 0), *((f"seed {s}", "test", s) for s in FRESH)):
         samples = ml.load("brain_lesions", split=split, seed=seed)
         finds = mm.read_finds(TABLE, split) if seed == 0 else mm.find(detector, samples)
         who = mm.masses(finds)
-        truth = np.array([-1 if t is None else t for t in (_subtype(samples[int(4 * k)]) for k in who)])
+        truth = _planted(samples, who)
         answer = clusters.predict(scale.transform(mm.mass_source(finds, who)))
         made[name] = _rand(truth, answer)
         if seed:
             fresh.append((truth, answer))
     made["both seeds"] = _rand(*(np.concatenate(part) for part in zip(*fresh, strict=True)))
     return made
+
+
+def _planted(samples: Any, who: NDArray[Any]) -> NDArray[Any]:
+    """The subtype of each of some patients; -1 for those without a mass."""
+    return np.array([-1 if t is None else t for t in (_subtype(samples[int(4 * k)]) for k in who)])
+
+
+def _by_embedding() -> dict[str, Any]:
+    """The same from the network's features instead of measures: averaged over a patient's finds, four components."""
+    finds = {split: mm.read_finds(TABLE, split) for split in ("train", "test")}
+    who = {split: mm.masses(found) for split, found in finds.items()}
+    deep = {split: mm.mass_embedding(found, who[split]) for split, found in finds.items()}
+    model = make_pipeline(StandardScaler(), PCA(4, random_state=0), KMeans(2, n_init=10, random_state=0))
+    answer = model.fit(deep["train"]).predict(deep["test"])
+    return _rand(_planted(ml.load("brain_lesions", split="test"), who["test"]), answer)
 
 
 def _rand(truth: NDArray[Any], answer: NDArray[Any]) -> dict[str, Any]:
@@ -198,16 +220,23 @@ def _ap(matches: Any) -> Callable[[Any], float]:
     return lambda weights: float(matches.average_precision(weights).mean)
 
 
+PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "table": collect,
+    "outcome": outcomes,
+    "subtype": subtypes,
+    "judged again": judged,
+}
+
+
 def main() -> int:
-    """Run all and print it."""
-    start = time.perf_counter()
-    collect()
+    """Run all parts, or those that the command line names, print them, and put them into the file."""
     result: dict[str, Any] = {"command": "python benchmarks/evidence.py", "threads": torch.get_num_threads()}
-    result["seconds of collecting"] = round(time.perf_counter() - start, 1)
-    for name, part in (("outcome", outcomes), ("subtype", subtypes), ("judged again", judged)):
-        result[name] = part()
-        print(name, json.dumps(result[name], ensure_ascii=False))
-    write_whole(PLACE, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if PLACE.exists():
+        result = json.loads(PLACE.read_text(encoding="utf-8"))
+    for name in sys.argv[1:] or PARTS:
+        result[name] = PARTS[name]()
+        print(name, json.dumps(result[name], ensure_ascii=False), flush=True)
+        write_whole(PLACE, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

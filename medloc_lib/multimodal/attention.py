@@ -59,8 +59,8 @@ class AttentionFusion(EarlyFusion):
     def __init__(
         self,
         blocks: Blocks,
-        steps: int = 150,
-        rate: float = 0.02,
+        steps: int = 60,
+        rate: float = 0.01,
         decay: float = 0.3,
         hide: float = 0.2,
         nets: int = 3,

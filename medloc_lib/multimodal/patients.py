@@ -141,6 +141,12 @@ def mass_source(finds: Finds, who: Ints) -> Floats:
     return np.array(made).reshape(-1, len(SUBTYPE))
 
 
+def mass_embedding(finds: Finds, who: Ints) -> Floats:
+    """The network's features of the same finds of each of some patients, averaged: (patients, k)."""
+    mass = (finds.label == 0) & (finds.score >= SURE)
+    return np.array([finds.features[mass & (finds.patient == k)].mean(axis=0) for k in who])
+
+
 def read_cohort(path: str | Path) -> tuple[NDArray[np.int8], Ints]:
     """The study without pictures: genotypes (n, 1000), drawn anew by the simulator, and outcomes (n,), as stored.
 

@@ -333,9 +333,7 @@ EVIDENCE = {
             "the next with 0.05/3",
         ),
         (
-            "def holm(p, level):\n"
-            "    rank = np.argsort(np.argsort(p))\n"
-            "    return p <= level / (len(p) - rank)",
+            "def holm(p, level):\n    rank = np.argsort(np.argsort(p))\n    return p <= level / (len(p) - rank)",
             "At the first that does not pass, stop",
         ),
     ),
