@@ -36,7 +36,7 @@ class AttentionNet(nn.Module):
         self.answer = nn.Linear(size, 1)
 
     def forward(self, x: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        parts = x.split(self.widths, dim=1)
+        parts = torch.split(x, list(self.widths), dim=1)
         tokens = torch.stack([token(part) for token, part in zip(self.token, parts, strict=True)], dim=1)
         heat = self.key(tokens) @ self.ask / self.size**0.5
         weights = heat.masked_fill(~there, -torch.inf).softmax(dim=1)

@@ -178,7 +178,7 @@ def _pooled(features: Tensor, box: Floats, shape: tuple[int, ...]) -> Floats:
 
 def save_finds(path: Path, splits: dict[str, Finds], more: dict[str, NDArray[Any]]) -> None:
     """Write finds of several splits, in half precision, and further arrays, as one compressed file."""
-    arrays: dict[str, NDArray[Any]] = dict(more)
+    arrays: dict[str, Any] = dict(more)
     for split, finds in splits.items():
         for field in fields(finds):
             values = getattr(finds, field.name)
