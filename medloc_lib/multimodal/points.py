@@ -18,6 +18,9 @@ from medloc_lib.sample import Detections, Sample
 Floats = NDArray[np.float64]
 
 
+_KIND = np.array([2, 0, 3, 1])  # of mass, plaque, infarct and, last, -1: no lesion
+
+
 class FindSpace(Space):
     """Finds as points, with their place in the pictures, for `widgets.explore_features` and `plot.feature_space`.
 
@@ -33,7 +36,7 @@ class FindSpace(Space):
         If an axis has another length, there are fewer than two, or a picture's boxes are unknown.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("no lesion", "mass", "plaque", "infarct")
+    kinds: ClassVar[tuple[str, ...]] = ("plaque", "no lesion", "mass", "infarct")
 
     def __init__(self, finds: Finds, samples: Sequence[Sample], axes: Mapping[str, ArrayLike]) -> None:
         self.axes = {name: np.asarray(values, dtype=np.float64) for name, values in axes.items()}
@@ -43,7 +46,7 @@ class FindSpace(Space):
         if any(sample.boxes is None for sample in known):
             raise InputError("needs pictures whose boxes are known; one has boxes=None")
         self.names = tuple(self.axes)
-        self.scores, self.truth = finds.score, finds.truth + 1
+        self.scores, self.truth = finds.score, _KIND[finds.truth]
         self.boxes, self.image, self.pictures = finds.box, finds.picture, len(known)
         found = []
         for i in range(len(known)):
