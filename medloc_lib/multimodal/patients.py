@@ -26,7 +26,7 @@ IMAGE = ("load", "largest", "finds", "mass", "plaque", "infarct", "boxes")
 SURE = 0.3
 """Score from which on a find counts as a lesion when a subtype is looked for."""
 
-SUBTYPE = ("mismatch", "uptake", "finds_a_slice", "t1_spread")
+SUBTYPE = ("mismatch", "uptake", "t1_spread")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,19 +125,17 @@ def masses(finds: Finds) -> Ints:
 
 
 def mass_source(finds: Finds, who: Ints) -> Floats:
-    """What the surer mass-like finds of each of some patients look like: (patients, 4), by the names in `SUBTYPE`.
+    """What the surer mass-like finds of each of some patients look like: (patients, 3), by the names in `SUBTYPE`.
 
-    The largest mismatch (square root), the highest uptake (logarithm), finds a slice (logarithm), and the spread of T1,
-    averaged by area.
+    The largest mismatch (square root), the highest uptake (logarithm), and the spread of T1, averaged by area.
     """
     made = []
     for k in who:
         f = finds[(finds.patient == k) & (finds.label == 0) & (finds.score >= SURE)]
         area = (f.box[:, 2:] - f.box[:, :2]).prod(axis=1)
         uptake = np.log(max(f.measure("uptake").max(), 0.3) + 0.5)
-        density = np.log(len(f) / len(np.unique(f.picture)))
         spread = np.average(f.measure("t1_spread"), weights=area)
-        made.append([np.sqrt(f.measure("mismatch").max()), uptake, density, spread])
+        made.append([np.sqrt(f.measure("mismatch").max()), uptake, spread])
     return np.array(made).reshape(-1, len(SUBTYPE))
 
 

@@ -101,8 +101,8 @@ def test_masses_are_patients_whose_scores_say_so():
 def test_what_a_patients_masses_look_like():
     measures = [[0.25, 2.0, 1.0, 0.0], [0.04, 0.1, 3.0, 0.0], [0.0, 0.0, 9.0, 0.0]]
     finds = some([0, 0, 0], [0, 0, 0], [0, 0, 0], [0.5, 0.4, 0.25], measures=measures)
-    np.testing.assert_allclose(mass_source(finds, np.array([0])), [[0.5, np.log(2.5), np.log(2), 2.0]])
-    assert mass_source(finds, np.array([], dtype=int)).shape == (0, 4)
+    np.testing.assert_allclose(mass_source(finds, np.array([0])), [[0.5, np.log(2.5), 2.0]])
+    assert mass_source(finds, np.array([], dtype=int)).shape == (0, 3)
     np.testing.assert_array_equal(multimodal.mass_embedding(finds, np.array([0])), [[0, 0]])
 
 
