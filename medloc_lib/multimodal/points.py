@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from medloc_lib.classical.space import GRID, Space
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import any_class
+from medloc_lib.localizer.contract import without_pixels
 from medloc_lib.metrics import match
 from medloc_lib.multimodal.finds import Finds
 from medloc_lib.sample import Detections, Sample
@@ -42,7 +43,7 @@ class FindSpace(Space):
         self.axes = {name: np.asarray(values, dtype=np.float64) for name, values in axes.items()}
         if len(self.axes) < 2 or any(values.shape != (len(finds),) for values in self.axes.values()):
             raise InputError(f"needs at least two axes of {len(finds)} values")
-        known = [samples[i] for i in range(len(samples))]
+        known = [without_pixels(samples[i]) for i in range(len(samples))]
         if any(sample.boxes is None for sample in known):
             raise InputError("needs pictures whose boxes are known; one has boxes=None")
         self.names = tuple(self.axes)

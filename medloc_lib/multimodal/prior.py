@@ -63,7 +63,7 @@ class EvidenceLocalizer(Localizer):
             If nobody looked at any of the samples.
         """
         known = _looked_at(samples)
-        self.detector_ = self._fitted(known, validation)
+        self.detector_ = self._fitted(samples, validation)
         classes = len(self.detector_.classes_)
         rows: dict[str, tuple[dict[str, float], set[int]]] = {}
         for sample in known:
@@ -79,8 +79,8 @@ class EvidenceLocalizer(Localizer):
         self.n_parameters_ = int(self.detector_.n_parameters_) + sum(m[-1].coef_.size + 1 for m in self.models_ if m)
         self.strength_ = float(self.strengths[-1])
         if validation is not None and len(self.strengths) > 1:
-            looked = _looked_at(validation)
-            truth = [without_pixels(sample) for sample in looked]
+            truth = _looked_at(validation)
+            looked = [s for s in (validation[i] for i in range(len(validation))) if s.boxes is not None]
             scores = [average_precision(truth, self._predict(looked, s), iou=0.3).mean for s in self.strengths]
             self.strength_ = float(self.strengths[int(np.argmax(np.nan_to_num(scores)))])
         return self
@@ -147,7 +147,8 @@ class _Judged(nn.Module):
 
 
 def _looked_at(samples: Sequence[Sample]) -> list[Sample]:
-    known = [sample for sample in (samples[i] for i in range(len(samples))) if sample.boxes is not None]
+    """Those whose boxes are known, without their pixels."""
+    known = [without_pixels(sample) for sample in (samples[i] for i in range(len(samples))) if sample.boxes is not None]
     if not known:
         raise InputError("needs samples that somebody looked at; all have boxes=None")
     return known
