@@ -89,6 +89,14 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.heatmap:giou": ("zeros",),
         "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
     },
+    "13_evidence": {
+        "medloc_lib.multimodal.many:benjamini_hochberg": ("zeros", "shuffled"),
+        "medloc_lib.multimodal.many:association": ("shuffled",),
+        "medloc_lib.multimodal.fusion:present": ("zeros",),
+        "medloc_lib.multimodal.patients:mass_source": ("shuffled",),
+        "medloc_lib.multimodal.finds:read_finds": ("shuffled",),
+        "medloc_lib.multimodal.prior:EvidenceLocalizer.log_prior": ("zeros",),
+    },
     "20_blood_cells": {
         "medloc_lib.metrics.detection:average_precision": ("zeros",),
         "medloc_lib.geometry.boxes:iou": ("zeros",),

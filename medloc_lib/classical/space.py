@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,8 @@ class Space:
     ----------
     table : features and truth of all candidates.
     scores : float (n,), how sure the localizer is of each.
-    truth : int (n,), index into `TRUTHS`.
+    truth : int (n,), index into `kinds`, here `TRUTHS`.
+    boxes, image : (n, 4), and the picture each candidate is of; `pictures`: how many there are.
     names : of the axes that there are: `COMPONENTS`, then the features.
     thresholds, sensitivity, false_positives : the operating points, by falling threshold.
 
@@ -61,6 +62,8 @@ class Space:
         If nobody looked at one of the pictures, the localizer found nothing to learn, or there is no candidate.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = TRUTHS
+
     def __init__(self, localizer: SupervisedLocalizer, items: Sequence[Described]) -> None:
         self.items = list(items)
         self.table = stack(self.items)
@@ -68,10 +71,11 @@ class Space:
             raise InputError("needs a localizer that is fitted, on lesions and background, and candidates to look at")
         if np.isnan(self.table.overlap).any():
             raise InputError("needs pictures whose boxes are known; one has boxes=None")
+        self.boxes, self.image, self.pictures = self.table.boxes, self.table.image, len(self.items)
         self.scores = localizer.scores(self.table.values)
         hit, miss = taught(self.table)
         self.truth: Ints = np.where(self.table.ignored, 3, np.where(hit, 2, np.where(miss, 0, 1)))
-        self.names = (*COMPONENTS, *self.table.columns)
+        self.names: tuple[str, ...] = (*COMPONENTS, *self.table.columns)
         samples = [item.sample for item in self.items]
         matches = match(*any_class(samples, localizer.predict(self.items)), iou=0.3)
         self.thresholds: Numbers = matches.score
@@ -80,7 +84,7 @@ class Space:
         self._components: Numbers | None = None
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.scores)
 
     def axis(self, name: str) -> Numbers:
         """Where the candidates lie on one axis: float (n,).

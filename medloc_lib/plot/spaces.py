@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from medloc_lib.classical.space import COMPONENTS, TRUTHS, Space
+from medloc_lib.classical.space import Space
 from medloc_lib.errors import InputError
 from medloc_lib.localizer.function import main_channel
 from medloc_lib.plot.figures import show
@@ -17,7 +17,7 @@ from medloc_lib.plot.pictures import Array, Mark
 from medloc_lib.sample import Detections, Sample
 
 TRUTH_COLORS = ("#0072B2", "#BBBBBB", "#D55E00", "#CC79A7")
-"""Of `TRUTHS`, in their order."""
+"""Of a space's `kinds`, in their order."""
 
 MARGIN = 0.75  # how much of its side a patch shows around the candidate
 
@@ -26,8 +26,8 @@ def feature_space(
     space: Space,
     samples: Sequence[Sample] = (),
     *,
-    x: str = COMPONENTS[0],
-    y: str = COMPONENTS[1],
+    x: str | None = None,
+    y: str | None = None,
     color: str = "truth",
     threshold: float | None = None,
     selected: int | None = None,
@@ -37,9 +37,9 @@ def feature_space(
 
     Parameters
     ----------
-    space : of a fitted localizer and some described pictures.
+    space : of a fitted localizer and some described pictures, or of other points (`multimodal.FindSpace`).
     samples : those pictures, with their pixels; without them only the points are drawn.
-    x, y : names of axes, see `Space.names`.
+    x, y : names of axes, see `Space.names`; default the first two.
     color : "truth" or "score".
     threshold : score from which on a candidate counts as found; the others are pale. Default: all count.
     selected : the candidate that is shown; default the surest.
@@ -54,8 +54,8 @@ def feature_space(
     InputError
         If there is no such axis, or the number of samples or axes does not fit.
     """
-    if samples and len(samples) != len(space.items):
-        raise InputError(f"needs the {len(space.items)} pictures of the space; got {len(samples)}")
+    if samples and len(samples) != space.pictures:
+        raise InputError(f"needs the {space.pictures} pictures of the space; got {len(samples)}")
     wanted = 3 if samples else 1
     if axes is None:
         figure = plt.figure(figsize=(11, 4) if samples else (6, 4.5), layout="constrained")
@@ -64,15 +64,15 @@ def feature_space(
         raise InputError(f"feature_space draws into {wanted} axes here; got {len(axes)}")
     chosen = int(np.argmax(space.scores)) if selected is None else selected
     level = -np.inf if threshold is None else threshold
-    _points(axes[0], space, (x, y), color, level, chosen)
+    _points(axes[0], space, (x or space.names[0], y or space.names[1]), color, level, chosen)
     if samples:
-        sample = samples[int(space.table.image[chosen])]
-        channel, box = main_channel(sample), space.table.boxes[chosen]
+        sample = samples[int(space.image[chosen])]
+        channel, box = main_channel(sample), space.boxes[chosen]
         found = Detections(box[None], scores=space.scores[[chosen]])
         show(sample, ax=axes[1], channel=channel, mask=False, detections=found)
         patch, shifted = patch_of(sample[channel], box)
         show(Sample(patch[None], spacing=sample.spacing), ax=axes[2], detections=Detections(shifted[None]))
-        axes[2].set_title(f"{TRUTHS[space.truth[chosen]]}, score {space.scores[chosen]:.2f}", fontsize=10)
+        axes[2].set_title(f"{space.kinds[space.truth[chosen]]}, score {space.scores[chosen]:.2f}", fontsize=10)
     return axes
 
 
@@ -84,7 +84,7 @@ def _points(ax: Axes, space: Space, names: tuple[str, str], color: str, level: f
         for k in (0, 1, 3, 2):  # lesions last, on top
             for part, alpha in ((~strong, 0.12), (strong, 0.9)):
                 mine = part & (space.truth == k)
-                label = TRUTHS[k] if alpha > 0.5 and (space.truth == k).any() else None
+                label = space.kinds[k] if alpha > 0.5 and (space.truth == k).any() else None
                 ax.scatter(across[mine], up[mine], s=9, color=TRUTH_COLORS[k], alpha=alpha, label=label, linewidths=0)
         ax.legend(fontsize=8, loc="best", markerscale=2)
     else:

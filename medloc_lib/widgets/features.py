@@ -10,7 +10,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from medloc_lib.classical.features import described
-from medloc_lib.classical.space import COMPONENTS, GRID, TRUTHS, Space
+from medloc_lib.classical.space import GRID, Space
 from medloc_lib.classical.supervised import SupervisedLocalizer
 from medloc_lib.errors import InputError
 from medloc_lib.localizer.function import main_channel
@@ -25,7 +25,7 @@ COLORINGS = ("truth", "score")
 
 
 def explore_features(
-    localizer: SupervisedLocalizer, samples: Sequence[Sample], *, x: str = COMPONENTS[0], y: str = COMPONENTS[1]
+    localizer: SupervisedLocalizer | Space, samples: Sequence[Sample], *, x: str = "", y: str = ""
 ) -> FeatureExplorer:
     """Look at the candidates of some pictures as points in feature space.
 
@@ -36,9 +36,9 @@ def explore_features(
 
     Parameters
     ----------
-    localizer : fitted.
+    localizer : fitted; or points that are ready, such as `multimodal.FindSpace`, with its own axes and kinds.
     samples : with known boxes; forty or so. They are described anew unless the localizer is `cached`.
-    x, y : axes to begin with: a feature's name, "component 1" or "component 2".
+    x, y : axes to begin with: a feature's name, "component 1" or "component 2" (the first two, by default).
 
     Returns
     -------
@@ -68,16 +68,21 @@ class FeatureExplorer(Widget):
     threshold = traitlets.Float(0.0, help="Score from which on a candidate counts as found.").tag(sync=True)
     selected = traitlets.Int(0, help="Which candidate is shown.").tag(sync=True)
 
-    def __init__(self, localizer: SupervisedLocalizer, samples: Sequence[Sample], x: str, y: str) -> None:
+    def __init__(self, localizer: SupervisedLocalizer | Space, samples: Sequence[Sample], x: str, y: str) -> None:
         self.samples = list(samples)
-        self.space = Space(localizer, described(self.samples, n=localizer.candidates))
+        if isinstance(localizer, Space):
+            self.space = localizer
+        else:
+            self.space = Space(localizer, described(self.samples, n=localizer.candidates))
+        if len(self.samples) != self.space.pictures or len(self.space) == 0:
+            raise InputError(f"needs points, and the {self.space.pictures} pictures they lie in; got {len(samples)}")
         order = np.argsort(-self.space.scores, kind="stable")
         scores = self.space.scores
         facts = {
             "title": f"{len(scores)} candidates of {len(self.samples)} pictures",
             "size": SIZE,
             "names": list(self.space.names),
-            "truths": list(TRUTHS),
+            "truths": list(self.space.kinds),
             "truthColors": list(TRUTH_COLORS),
             "truth": self.space.truth.tolist(),
             "scores": np.round(scores, 6).tolist(),
@@ -92,7 +97,13 @@ class FeatureExplorer(Widget):
             "spacing": list(self.samples[0].spacing),
             "negative": False,
         }
-        super().__init__(_facts=facts, x=x, y=y, threshold=self._start(), selected=int(order[0]))
+        super().__init__(
+            _facts=facts,
+            x=x or self.space.names[0],
+            y=y or self.space.names[1],
+            threshold=self._start(),
+            selected=int(order[0]),
+        )
         self.observe(lambda _: self._tell("points"), names=["x", "y"])
         self.observe(lambda _: self._tell("place"), names=["selected"])
         self.on_msg(self._answer)
@@ -165,9 +176,9 @@ class FeatureExplorer(Widget):
             state["points"] = {"xy": put(pack(points)), "shares": put(pack(shares.astype(np.float32))), "edges": edges}
         if "place" in what:
             k = self.selected
-            sample = self.samples[int(self.space.table.image[k])]
+            sample = self.samples[int(self.space.image[k])]
             channel = main_channel(sample)
-            box = self.space.table.boxes[k]
+            box = self.space.boxes[k]
             window = list(pictures.default_window(sample, channel))
             truth = pictures.truth_marks(sample)
             patch, shifted = patch_of(sample[channel], box)

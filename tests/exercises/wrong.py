@@ -326,6 +326,31 @@ BLOOD_CELLS = {
     ),
 }
 
+EVIDENCE = {
+    "holm": (
+        (
+            "def holm(p, level):\n    return p <= level / len(p)",
+            "the next with 0.05/3",
+        ),
+        (
+            "def holm(p, level):\n    rank = np.argsort(np.argsort(p))\n    return p <= level / (len(p) - rank)",
+            "At the first that does not pass, stop",
+        ),
+    ),
+    "fused": (
+        (
+            "def fused(before, evidence):\n    return 1 / (1 + np.exp(-before - evidence.sum(axis=1)))",
+            "it gave .*nan",
+        ),
+        (
+            "def fused(before, evidence):\n"
+            "    p = 1 / (1 + np.exp(-before - evidence))\n"
+            "    return np.where(np.isnan(p).all(axis=1), 1 / (1 + np.exp(-before)), np.nan_to_num(p).mean(axis=1))",
+            "Add the evidence that is there",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -337,6 +362,7 @@ WRONG = {
     "07_semisupervised": SEMISUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
+    "13_evidence": EVIDENCE,
     "20_blood_cells": BLOOD_CELLS,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

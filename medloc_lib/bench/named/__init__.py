@@ -14,6 +14,7 @@ from medloc_lib.bench.named import (
     cnn,
     detector,
     enhancement,
+    evidence,
     fusion,
     segmentation,
     semisupervised,
@@ -35,6 +36,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "semisupervised": semisupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
+    "evidence": evidence.ROWS,
     "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
