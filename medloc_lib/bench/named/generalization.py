@@ -1,0 +1,58 @@
+"""Lesson 10: a small heat-map detector as it is, from random scanners, at mirrored views, and four of it together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+MEMBERS = 4
+
+
+def small(**changes: Any) -> Any:
+    """The detector of lesson 09 at half the size of the pictures, with fewer features: a minute or two of training.
+
+    Parameters
+    ----------
+    changes : other parameters than these.
+    """
+    from medloc_lib.deep.augment import Augment
+    from medloc_lib.deep.localizers import HeatmapLocalizer
+
+    usual = {"widths": (16, 32, 64, 96), "scale": 0.5, "augment": Augment(crop=72), "epochs": 16, "ema": 0.99}
+    return HeatmapLocalizer(**{**usual, **changes})
+
+
+def scanners(**changes: Any) -> Any:
+    """The usual augmentation with a random scanner for every picture.
+
+    Parameters
+    ----------
+    changes : other values of `Augment`.
+    """
+    from medloc_lib.deep.augment import Augment
+
+    return replace(Augment(crop=72, curve=0.3, bias=0.1, focus=1.0), **changes)
+
+
+def _random() -> Any:
+    return small(augment=scanners())
+
+
+def _views() -> Any:
+    from medloc_lib.deep.localizers import ViewsLocalizer
+
+    return ViewsLocalizer(small())
+
+
+def _ensemble() -> Any:
+    from medloc_lib.deep.localizers import EnsembleLocalizer
+
+    return EnsembleLocalizer(small(), members=MEMBERS)
+
+
+ROWS = {
+    "heatmap_small": small,
+    "heatmap_small_random": _random,
+    "heatmap_small_tta": _views,
+    "ensemble_small": _ensemble,
+}
