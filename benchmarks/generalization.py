@@ -61,8 +61,12 @@ class Watched(HeatmapLocalizer):
         self.losses_: list[float] = []
 
         def both(net: Any) -> float:
-            parts = [self._loss(net, dict(data[k : k + 40].tensors)) for k in range(0, len(data), 40)]
-            self.losses_.append(float(np.mean([sum(float(v) for v in one.values()) for one in parts])))
+            device, parts = next(net.parameters()).device, []
+            for k in range(0, len(data), 40):
+                batch = {name: t.to(device) for name, t in data[k : k + 40].tensors.items()}
+                loss = self._loss(net, batch | {"images": batch["images"].float()})
+                parts.append(sum(float(v) for v in loss.values()))
+            self.losses_.append(float(np.mean(parts)))
             return float(score(net))
 
         return both
