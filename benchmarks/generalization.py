@@ -33,7 +33,6 @@ from medloc_lib.data.lesions import TISSUES, machine, random_scanner
 from medloc_lib.data.lesions.cases import MACHINES, Options, case
 from medloc_lib.data.lesions.dataset import cache_folder, single_threaded
 from medloc_lib.deep.localizers import HeatmapLocalizer, load_model, save_model
-from medloc_lib.deep.localizers.base import NetLocalizer
 from medloc_lib.deep.localizers.ensemble import look, member_scores, merged, views
 from medloc_lib.localizer import any_class
 from medloc_lib.metrics import Matches, bootstrap, box_size_mm, match, mistakes, paired_difference
@@ -299,15 +298,13 @@ def wrong() -> dict[str, Any]:
     by_class, where = mistakes(samples, found), mistakes(*any_class(samples, found))
     lesions, missed = [], {(m.image, m.box) for m in where if m.kind == "missed"}
     for i, sample in enumerate(samples):
-        for b in np.flatnonzero(~np.asarray(sample.ignore)):
-            lesions.append({"image": i, "box": int(b), "missed": (i, int(b)) in missed} | _seen(sample, int(b)))
+        for b in map(int, np.flatnonzero(~np.asarray(sample.ignore))):
+            lesions += [{"image": i, "box": b, "missed": (i, b) in missed} | _seen(sample, b)]
     alarms = []
     for m in where:
         if m.kind != "missed":
             box = np.asarray(found[m.image].boxes[m.box])
-            row, col = (
-                int(np.clip((box[k] + box[k + 2]) / 2, 0, n - 1)) for k, n in enumerate(samples[m.image].shape)
-            )
+            row, col = (int(np.clip((box[k] + box[k + 2]) / 2, 0, n - 1)) for k, n in enumerate(samples[m.image].shape))
             alarms.append(
                 {**asdict(m), "score": round(m.score, 3), "box": [round(float(x), 1) for x in box]}
                 | {"tissue": TISSUES[int(samples[m.image].layers["tissue"][row, col])]}

@@ -1,4 +1,4 @@
-"""Scanners from far wider ranges than any site's: what a network is trained on that is to meet scanners it never saw."""
+"""Scanners from wider ranges than any site's, for training a network that is to meet scanners it never saw."""
 
 from __future__ import annotations
 
