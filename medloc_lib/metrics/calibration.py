@@ -81,7 +81,8 @@ def reliability(scores: ArrayLike, hits: ArrayLike, *, bins: int = 10, weights: 
         raise InputError(f"needs a bin or more and one weight per score; got {bins} bins, weights {weight.shape}")
     bin_of = np.minimum((score * bins).astype(np.int64), bins - 1)
     count, promised, kept = (
-        np.bincount(bin_of, values, minlength=bins) for values in (weight, weight * score, weight * hit)
+        np.bincount(bin_of, values, minlength=bins).astype(np.float64)
+        for values in (weight, weight * score, weight * hit)
     )
     total = weight.sum()
     with np.errstate(invalid="ignore"):

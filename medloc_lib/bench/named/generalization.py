@@ -1,11 +1,11 @@
-"""Lesson 10: a small heat-map detector as it is, from random scanners, at mirrored views, and four of it together."""
+"""Lesson 10: a small heat-map detector as it is, from random scanners, at mirrored views, and three of it together."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-MEMBERS = 4
+MEMBERS = 3
 
 
 def small(**changes: Any) -> Any:
@@ -18,7 +18,7 @@ def small(**changes: Any) -> Any:
     from medloc_lib.deep.augment import Augment
     from medloc_lib.deep.localizers import HeatmapLocalizer
 
-    usual = {"widths": (16, 32, 64, 96), "scale": 0.5, "augment": Augment(crop=72), "epochs": 16, "ema": 0.99}
+    usual = {"widths": (16, 32, 64, 96), "scale": 0.5, "augment": Augment(crop=64), "epochs": 12, "ema": 0.99}
     return HeatmapLocalizer(**{**usual, **changes})
 
 
@@ -31,7 +31,7 @@ def scanners(**changes: Any) -> Any:
     """
     from medloc_lib.deep.augment import Augment
 
-    return replace(Augment(crop=72, curve=0.3, bias=0.1, focus=1.0), **changes)
+    return replace(Augment(crop=64, curve=0.3, bias=0.1, focus=1.0), **changes)
 
 
 def _random() -> Any:
