@@ -1,9 +1,9 @@
 """What lesson 10 reads: overfitting and its cures, sites, random scanners, few patients, ensembles, mistakes.
 
 `python benchmarks/generalization.py [PART…]` trains some twenty small detectors (`bench.named.generalization.small`),
-a quarter of an hour of one CPU core in all, and writes benchmarks/generalization.json. Each PART (default: all) is kept as soon
-as it is done. Networks are kept under build/generalization, so that a run that was stopped goes on; delete the folder
-to begin anew.
+a quarter of an hour of one CPU core in all, and writes benchmarks/generalization.json. Each PART (default: all) is
+kept as soon as it is done. Networks are kept under build/generalization, so that a run that was stopped goes on; delete
+the folder to begin anew.
 
 overfitting   100 patients, 24 epochs: without a cure, with each, and with all of them and early stopping
 sites         trained at site A, or on its patients as random scanners would have shown them; tested at A and at B
