@@ -8,6 +8,7 @@ the folder to begin anew.
 overfitting   100 patients, 14 epochs: without a cure, with each, and with all of them and early stopping; on every
               other slice of val and test
 sites         trained at site A, or on its patients as random scanners would have shown them; tested at A and at B
+apart         the same patients on machines of A and of B, and on such that are half of each
 transfer      few patients of site B: from scratch, or fine-tuned from what was learned at site A
 views         test-time augmentation of the network of site A
 ensemble      three networks of site A: average precision, and what scores are worth at both sites
@@ -20,7 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ import torch
 import medloc_lib as ml
 from medloc_lib.bench.named.generalization import MEMBERS, scanners, small
 from medloc_lib.bench.table import write_whole
-from medloc_lib.data.lesions import TISSUES, machine, random_scanner
+from medloc_lib.data.lesions import TISSUES, Scanner, machine, random_scanner
 from medloc_lib.data.lesions.cases import MACHINES, Options, case
 from medloc_lib.data.lesions.dataset import cache_folder, single_threaded
 from medloc_lib.deep.localizers import HeatmapLocalizer, load_model, save_model
@@ -175,6 +176,7 @@ def overfitting() -> dict[str, Any]:
 
 
 learner = partial(small, epochs=EPOCHS["sites"])
+longer = partial(small, epochs=4 * EPOCHS["sites"])
 
 SITES: dict[str, tuple[Callable[[], HeatmapLocalizer], Callable[[], Samples]]] = {
     "site A": (learner, lambda: at("train", "A")),
@@ -183,6 +185,8 @@ SITES: dict[str, tuple[Callable[[], HeatmapLocalizer], Callable[[], Samples]]] =
     "A, both random": (learner, lambda: randomized(contrast=True, acquisition=True)),
     "A, random on the device": (partial(learner, augment=scanners()), lambda: at("train", "A")),
     "site B": (learner, lambda: at("train", "B")),
+    "site A, longer": (longer, lambda: at("train", "A")),
+    "A, both random, longer": (longer, lambda: randomized(contrast=True, acquisition=True)),
 }
 
 
@@ -202,6 +206,33 @@ def sites() -> dict[str, Any]:
             made[name][f"val {site}"] = round(validated, 4)
         print(name, made[name], flush=True)
     return made
+
+
+def apart() -> dict[str, Any]:
+    """The test patients of site B on four machines: what of B's costs the network of site A how much?"""
+    model = trained("site A", *SITES["site A"])
+    options = Options("test", 2, "B", 0, True, 0.0, False)
+    samples: dict[str, list[Sample]] = {
+        name: [] for name in ("machine of A", "contrast of B", "acquisition of B", "machine of B")
+    }
+    with single_threaded():
+        for index in range(1, 120, 2):
+            k = index // 2 % MACHINES["test"]
+            a, b = machine("test", "A", k), machine("test", "B", k)
+            for name, used in zip(samples, (a, _echoes(a, b), _echoes(b, a), b), strict=True):
+                cases = (case(options, index, nth, cache_folder(), scanner=used) for nth in range(4))
+                samples[name] += [light(one.sample()) for one in cases]
+    first = samples["machine of A"]
+    here = {name: ap(some, model.predict(some)) for name, some in samples.items()}
+    return {
+        name: value(matches, samples[name]) | {"more": difference(matches, here["machine of A"], first)}
+        for name, matches in here.items()
+    }
+
+
+def _echoes(machine_: Scanner, other: Scanner) -> Scanner:
+    """A machine with the field strength and the times of another."""
+    return replace(machine_, tesla=other.tesla, t1=other.t1, t2=other.t2, flair=other.flair)
 
 
 def transfer() -> dict[str, Any]:
@@ -356,6 +387,7 @@ def _seen(sample: Sample, b: int) -> dict[str, Any]:
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "sites": sites,
     "overfitting": overfitting,
+    "apart": apart,
     "transfer": transfer,
     "views": several_views,
     "ensemble": ensemble,
