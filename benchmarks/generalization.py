@@ -8,6 +8,7 @@ the folder to begin anew.
 overfitting   100 patients, 14 epochs: without a cure, with each, and with all of them and early stopping; on every
               other slice of val and test
 sites         trained at site A, or on its patients as random scanners would have shown them; tested at A and at B
+longer        the same with four times the epochs, plain and random
 apart         the same patients on machines of A and of B, and on such that are half of each
 transfer      few patients of site B: from scratch, or fine-tuned from what was learned at site A
 views         test-time augmentation of the network of site A
@@ -52,6 +53,7 @@ STEPS = 60
 TOLD = 0.05  # lowest score of a detection whose worth is looked at
 
 Samples = Sequence[Sample]
+Networks = dict[str, tuple[Callable[[], HeatmapLocalizer], Callable[[], Samples]]]
 
 
 class Watched(HeatmapLocalizer):
@@ -178,24 +180,37 @@ def overfitting() -> dict[str, Any]:
 learner = partial(small, epochs=EPOCHS["sites"])
 longer = partial(small, epochs=4 * EPOCHS["sites"])
 
-SITES: dict[str, tuple[Callable[[], HeatmapLocalizer], Callable[[], Samples]]] = {
+SITES: Networks = {
     "site A": (learner, lambda: at("train", "A")),
     "A, random contrast": (learner, lambda: randomized(contrast=True, acquisition=False)),
     "A, random acquisition": (learner, lambda: randomized(contrast=False, acquisition=True)),
     "A, both random": (learner, lambda: randomized(contrast=True, acquisition=True)),
     "A, random on the device": (partial(learner, augment=scanners()), lambda: at("train", "A")),
     "site B": (learner, lambda: at("train", "B")),
+}
+
+LONGER: Networks = {
     "site A, longer": (longer, lambda: at("train", "A")),
     "A, both random, longer": (longer, lambda: randomized(contrast=True, acquisition=True)),
 }
 
 
+def longer_at_sites() -> dict[str, Any]:
+    """Four times the epochs, for the plain training and the random one."""
+    return at_both(LONGER)
+
+
 def sites() -> dict[str, Any]:
+    """Six trainings, tested at both sites."""
+    return at_both(SITES)
+
+
+def at_both(networks: Networks) -> dict[str, Any]:
     held = {site: at("test", site) for site in "AB"}
     seen = {site: at("val", site) for site in "AB"}
     made: dict[str, Any] = {}
     plain: dict[str, Matches] = {}
-    for name, (make, samples) in SITES.items():
+    for name, (make, samples) in networks.items():
         model = trained(name, make, samples)
         here = {site: ap(held[site], model.predict(held[site])) for site in "AB"}
         plain = plain or here
@@ -387,6 +402,7 @@ def _seen(sample: Sample, b: int) -> dict[str, Any]:
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "sites": sites,
     "overfitting": overfitting,
+    "longer": longer_at_sites,
     "apart": apart,
     "transfer": transfer,
     "views": several_views,
