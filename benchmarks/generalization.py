@@ -5,7 +5,7 @@ some ten minutes of one CPU core in all, and writes benchmarks/generalization.js
 kept as soon as it is done. Networks are kept under build/generalization, so that a run that was stopped goes on; delete
 the folder to begin anew.
 
-overfitting   100 patients, 14 epochs: without a cure, with each, and with all of them and early stopping; on every
+overfitting   100 patients, 12 epochs: without a cure, with each, and with all of them and early stopping; on every
               other slice of val and test
 sites         trained at site A, or on its patients as random scanners would have shown them; tested at A and at B
 longer        the same with four times the epochs, plain and random
@@ -38,6 +38,7 @@ from medloc_lib.data.lesions.cases import MACHINES, Options, case
 from medloc_lib.data.lesions.dataset import cache_folder, single_threaded
 from medloc_lib.deep.localizers import HeatmapLocalizer, load_model, save_model
 from medloc_lib.deep.localizers.ensemble import look, member_scores, merged, views
+from medloc_lib.errors import MedlocError
 from medloc_lib.localizer import any_class
 from medloc_lib.metrics import Matches, bootstrap, box_size_mm, match, mistakes, paired_difference
 from medloc_lib.sample import Detections, Sample
@@ -45,7 +46,7 @@ from medloc_lib.sample import Detections, Sample
 PLACE = Path(__file__).resolve().parent / "generalization.json"
 KEPT = Path(__file__).resolve().parent.parent / "build" / "generalization"
 PATIENTS = 100
-EPOCHS = {"overfitting": 14, "sites": 12}
+EPOCHS = {"overfitting": 12, "sites": 12}
 AT_A_SITE = 75  # patients
 FEW = (5, 20)
 DRAWS = 2
@@ -133,47 +134,49 @@ def _interval(made: Any) -> dict[str, float]:
     return {"value": round(made.value, 4), "low": round(made.low, 4), "high": round(made.high, 4)}
 
 
+BARE = {"augment": None, "weight_decay": 0.0, "epochs": EPOCHS["overfitting"]}
+USUAL = scanners(curve=0, bias=0, focus=0)
+CURES: dict[str, dict[str, Any]] = {
+    "no cure": BARE,
+    "weight decay": BARE | {"weight_decay": 0.2},
+    "dropout": BARE | {"dropout": 0.3},
+    "augmentation": BARE | {"augment": USUAL},
+    "all, stopped early": {"augment": USUAL, "weight_decay": 0.2, "dropout": 0.1, "epochs": 18, "patience": 6},
+}
+
+
 def overfitting() -> dict[str, Any]:
+    """Each cure alone, none, and all."""
+    return {name: cured(name) for name in CURES}
+
+
+def cured(name: str) -> dict[str, Any]:
+    """100 patients with one of the cures: every epoch, and what the best one finds."""
     train = [light(s) for s in ml.load("brain_lesions", n=4 * PATIENTS)]
-    val, test = ([light(s) for s in ml.load("brain_lesions", split=split)][::2] for split in ("val", "test"))
-    bare = {"augment": None, "weight_decay": 0.0, "epochs": EPOCHS["overfitting"]}
-    runs = {
-        "no cure": bare,
-        "weight decay": bare | {"weight_decay": 0.2},
-        "dropout": bare | {"dropout": 0.3},
-        "augmentation": bare | {"augment": scanners(curve=0, bias=0, focus=0)},
-        "all, stopped early": {
-            "augment": scanners(),
-            "weight_decay": 0.2,
-            "dropout": 0.1,
-            "epochs": 2 * EPOCHS["overfitting"],
-            "patience": 6,
-        },
-    }
-    made: dict[str, Any] = {}
+    val, test = ([light(s) for s in ml.load("brain_lesions", split=split)[::2]] for split in ("val", "test"))
     known = train[::3]
-    for name, changes in runs.items():
-        localizer = Watched(**{**small().get_params(), **changes}).fit(train, validation=val)
-        assert localizer.history_ is not None
-        history = localizer.history_
-        losses = iter(localizer.losses_)
-        epochs = [
-            {
-                "epoch": e.epoch,
-                "loss": round(e.loss, 4),
-                "score": None if e.score is None else round(e.score, 4),
-                "validation loss": None if e.score is None else round(next(losses), 4),
-            }
-            for e in history.epochs
-        ]
-        made[name] = {
-            "epochs": epochs,
-            "best": history.best.epoch,
-            "seconds": round(history.epochs[-1].seconds),
-            "test": value(ap(test, localizer.predict(test)), test),
-            "known": round(ap(known, localizer.predict(known)).average_precision().mean, 4),
+    localizer = Watched(**{**small().get_params(), **CURES[name]}).fit(train, validation=val)
+    history = localizer.history_
+    if history is None:
+        raise MedlocError("a training without a history")
+    losses = iter(localizer.losses_)
+    epochs = [
+        {
+            "epoch": e.epoch,
+            "loss": round(e.loss, 4),
+            "score": None if e.score is None else round(e.score, 4),
+            "validation loss": None if e.score is None else round(next(losses), 4),
         }
-        print(name, made[name]["test"], made[name]["seconds"], flush=True)
+        for e in history.epochs
+    ]
+    made = {
+        "epochs": epochs,
+        "best": history.best.epoch,
+        "seconds": round(history.epochs[-1].seconds),
+        "test": value(ap(test, localizer.predict(test)), test),
+        "known": round(ap(known, localizer.predict(known)).average_precision().mean, 4),
+    }
+    print(name, made["test"], made["seconds"], flush=True)
     return made
 
 
