@@ -1,4 +1,4 @@
-"""Lesson 10: a small heat-map detector as it is, from random scanners, at mirrored views, and three of it together."""
+"""Lesson 10: a small heat-map detector as it is, from random scanners, at six views, and three of it together."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _random() -> Any:
 def _views() -> Any:
     from medloc_lib.deep.localizers import ViewsLocalizer
 
-    return ViewsLocalizer(small())
+    return ViewsLocalizer(small(), sizes=(1.0, 0.9, 1.1))
 
 
 def _ensemble() -> Any:
