@@ -141,7 +141,7 @@ CURES: dict[str, dict[str, Any]] = {
     "weight decay": BARE | {"weight_decay": 0.2},
     "dropout": BARE | {"dropout": 0.3},
     "augmentation": BARE | {"augment": USUAL},
-    "all, stopped early": {"augment": USUAL, "weight_decay": 0.2, "dropout": 0.1, "epochs": 18, "patience": 6},
+    "all together": {"augment": USUAL, "weight_decay": 0.2, "dropout": 0.1, "epochs": 18, "patience": 6},
 }
 
 
