@@ -66,12 +66,12 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers detector evidence gpu; do \
+			features training classifiers detector generalization evidence gpu; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
 	@$(BIN)/python benchmarks/semisupervised.py
-	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector evidence; do \
+	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector generalization evidence; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 mpl.use("Agg")
 
-from medloc_lib import plot
+from medloc_lib import metrics, plot
 from medloc_lib.errors import InputError
 from medloc_lib.metrics import Interval, froc
 from medloc_lib.plot import pictures
@@ -253,6 +253,16 @@ def test_a_picture_of_the_same_range_keeps_the_window_and_another_gets_its_own()
     assert pictures.window_after(1000 * GREY, GREY, (5, 995)) == pytest.approx((0.005, 0.995))
     constant = pictures.window_after(GREY, np.full((5, 6), 7.0), (0, 1))
     assert constant == (7, 8)
+
+
+def test_reliability_leaves_out_empty_bins_and_names_the_error():
+    made = metrics.reliability([0.95, 0.95, 0.15], [True, False, False])
+    ax = plot.reliability({"a": made, "b": made}, ax=axes())
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), [[0.15, 0.0], [0.95, 0.5]])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a 0.350", "b 0.350"]
+    assert plot.reliability(made).get_legend().get_texts()[0].get_text() == "0.350"
+    with pytest.raises(InputError, match="at least one"):
+        plot.reliability({})
 
 
 def test_trend_draws_a_line_and_a_band_per_curve():

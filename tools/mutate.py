@@ -89,6 +89,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.heatmap:giou": ("zeros",),
         "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
     },
+    "10_generalization": {
+        "medloc_lib.deep.randomize:bend": ("zeros",),
+        "medloc_lib.deep.localizers.ensemble:merged": ("zeros",),
+        "medloc_lib.deep.localizers.ensemble:member_scores": ("zeros",),
+        "medloc_lib.metrics.calibration:reliability": ("zeros",),
+        "medloc_lib.metrics.calibration:rescale": ("shuffled",),
+    },
     "13_evidence": {
         "medloc_lib.multimodal.many:benjamini_hochberg": ("zeros", "shuffled"),
         "medloc_lib.multimodal.many:association": ("shuffled",),

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from medloc_lib.deep.randomize import KNOTS, REACH, bend, focus, shade
 from medloc_lib.deep.tensors import Batch
 
 
@@ -33,6 +34,10 @@ class Augment:
     offset : standard deviation of what is added to a channel.
     noise : largest standard deviation of the noise.
     drop : chance of a channel to be blank; one at least is left.
+    curve : spread of a random contrast curve, the standard deviation of the logarithm of its slopes; 0: none.
+    bias : spread of a field of uneven brightness, the standard deviation of its logarithm; 0: none.
+    focus : largest change of sharpness to either side; 1 is from the blurred picture to as much sharper. The last three
+        draw scanners that training has not seen; see `medloc_lib.deep.randomize`.
 
     Examples
     --------
@@ -52,6 +57,9 @@ class Augment:
     noise: float = 0.2
     drop: float = 0.0
     turn: bool = False
+    curve: float = 0.0
+    bias: float = 0.0
+    focus: float = 0.0
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """The batch, changed; what came in stays as it was."""
@@ -66,7 +74,7 @@ class Augment:
             moved["masks"] = masks[:, 0].to(batch["masks"].dtype)
         if "boxes" in batch:
             moved |= move_boxes(batch, matrices, shifts, shape, crop)
-        moved["images"] = self.apply_brightness(moved["images"], generator)
+        moved["images"] = self.apply_brightness(self.apply_scanner(moved["images"], generator), generator)
         return moved
 
     def _crop(self, shape: list[int]) -> tuple[int, ...]:
@@ -88,6 +96,22 @@ class Augment:
             mirror = 1 - 2 * (_draw(n, generator, device) < 0.5).float()
             matrices[:, :, axis] *= mirror[:, None]
         return matrices
+
+    def apply_scanner(self, images: Tensor, generator: Generator) -> Tensor:
+        """Contrast curve, uneven brightness and sharpness, each drawn anew per picture, all but the second per channel.
+
+        Nothing is drawn for what is 0, so that a training without them is the same as ever.
+        """
+        n, channels = images.shape[:2]
+        if self.curve:
+            parts = (n, channels, len(KNOTS) + 1)
+            images = bend(images, (self.curve * _normal(parts, generator, images.device)).exp())
+        if self.focus:
+            images = focus(images, self.focus * (2 * _draw((n, channels), generator, images.device) - 1))
+        if self.bias:
+            grid = (n, 1, *[REACH] * (images.ndim - 2))
+            images = shade(images, self.bias * _normal(grid, generator, images.device))
+        return images
 
     def apply_brightness(self, images: Tensor, generator: Generator) -> Tensor:
         """Contrast, brightness, noise and blank channels, each drawn anew per picture and channel."""

@@ -8,6 +8,10 @@ Whole images
     `auroc` and `balanced_accuracy` of a yes or no.
 Masks
     `dice`, `hausdorff`, `surface_distance`.
+Meaning of scores
+    `reliability` compares what scores promise with what they keep; `find_temperature` and `rescale` make them keep it.
+Mistakes
+    `mistakes` sorts the false alarms and the misses by kind.
 Certainty
     `bootstrap` puts an interval around a score; `paired_difference` says whether one method is better than another.
 
@@ -24,11 +28,13 @@ AP 1.000: lesion 1.000
 from __future__ import annotations
 
 from medloc_lib.geometry import iou
+from medloc_lib.metrics.calibration import Reliability, find_temperature, reliability, rescale
 from medloc_lib.metrics.classification import auroc, balanced_accuracy
 from medloc_lib.metrics.curves import AveragePrecision, Froc
 from medloc_lib.metrics.detection import average_precision, center_error, froc, pointing_game, pointing_hits
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
 from medloc_lib.metrics.matching import Matches, box_size_mm, match
+from medloc_lib.metrics.mistakes import Mistake, mistakes
 from medloc_lib.metrics.resampling import Interval, bootstrap, paired_difference
 
 __all__ = [
@@ -36,6 +42,8 @@ __all__ = [
     "Froc",
     "Interval",
     "Matches",
+    "Mistake",
+    "Reliability",
     "auroc",
     "average_precision",
     "balanced_accuracy",
@@ -43,12 +51,16 @@ __all__ = [
     "box_size_mm",
     "center_error",
     "dice",
+    "find_temperature",
     "froc",
     "hausdorff",
     "iou",
     "match",
+    "mistakes",
     "paired_difference",
     "pointing_game",
     "pointing_hits",
+    "reliability",
+    "rescale",
     "surface_distance",
 ]

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from medloc_lib.plot.curves import froc, leaderboard, learning, trend
+from medloc_lib.plot.curves import froc, leaderboard, learning, reliability, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
 from medloc_lib.plot.maps import som_map
 from medloc_lib.plot.marking import marked
@@ -29,6 +29,7 @@ __all__ = [
     "mixture",
     "planes",
     "present",
+    "reliability",
     "row",
     "show",
     "som_map",

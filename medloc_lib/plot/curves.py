@@ -1,4 +1,4 @@
-"""Scores as figures: the FROC curve, methods beside each other, trends, and how a training went."""
+"""Scores as figures: the FROC curve, methods side by side, trends, what scores are worth, and how a training went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from medloc_lib.errors import InputError
-from medloc_lib.metrics import Froc, Interval
+from medloc_lib.metrics import Froc, Interval, Reliability
 from medloc_lib.plot.figures import _new, _new_row
 from medloc_lib.plot.pictures import COLORS
 
@@ -130,6 +130,40 @@ def trend(
     axes.set_ylabel(f"{label}, with its 95 % interval")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9)
+    return axes
+
+
+def reliability(curves: Reliability | Mapping[str, Reliability], *, ax: Axes | None = None) -> Axes:
+    """What scores keep against what they promise; on the dotted diagonal they mean what they say.
+
+    Parameters
+    ----------
+    curves : one record, or several by name. Lines differ in style as well as in colour; larger marks stand for more
+        scores.
+    ax : where to draw; default a new figure.
+
+    Examples
+    --------
+    >>> from medloc_lib.metrics import reliability as measure
+    >>> ax = reliability({"one": measure([0.9, 0.9, 0.2, 0.2], [True, False, False, False])})
+    >>> [t.get_text() for t in ax.get_legend().get_texts()]
+    ['one 0.300']
+    """
+    named = {"": curves} if isinstance(curves, Reliability) else curves
+    if not named:
+        raise InputError("reliability needs at least one record; got none")
+    axes = _new(ax)
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for i, (name, curve) in enumerate(named.items()):
+        color, used = DARK[i % len(DARK)], curve.count > 0
+        x, y, count = curve.promised[used], curve.kept[used], curve.count[used]
+        axes.plot(x, y, STYLES[i % len(STYLES)], color=color, label=f"{name} {curve.error:.3f}".strip())
+        axes.scatter(x, y, s=12 + 60 * np.sqrt(count / count.max()), color=color, alpha=0.7)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised: mean score", ylabel="kept: share of hits")
+    axes.grid(alpha=0.3)
+    legend = axes.legend(title="calibration error", fontsize=9, title_fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return axes
 
 

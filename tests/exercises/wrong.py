@@ -326,6 +326,46 @@ BLOOD_CELLS = {
     ),
 }
 
+GENERALIZATION = {
+    "stopped_at": (
+        (
+            "def stopped_at(scores, patience):\n"
+            "    for epoch in range(1, len(scores)):\n"
+            "        if scores[epoch] <= scores[epoch - 1]:\n"
+            "            return epoch + 1, epoch\n"
+            "    return len(scores), len(scores)",
+            "epochs 3 and 4 bring nothing better",
+        ),
+        (
+            "def stopped_at(scores, patience):\n"
+            "    best, at = -np.inf, 0\n"
+            "    for epoch, score in enumerate(scores, start=1):\n"
+            "        if score >= best:\n"
+            "            best, at = score, epoch\n"
+            "        if epoch - at >= patience:\n"
+            "            return epoch, at\n"
+            "    return len(scores), at",
+            "as good is not better",
+        ),
+    ),
+    "unmirror": (
+        (
+            "def unmirror(boxes, cols):\n"
+            "    made = np.array(boxes)\n"
+            "    made[:, [1, 3]] = cols - made[:, [1, 3]]\n"
+            "    return made",
+            "the right edge of a box becomes its left one",
+        ),
+        (
+            "def unmirror(boxes, cols):\n"
+            "    made = np.array(boxes)\n"
+            "    made[:, [1, 3]] = cols - 1 - made[:, [3, 1]]\n"
+            "    return made",
+            "becomes 10 - x",
+        ),
+    ),
+}
+
 EVIDENCE = {
     "holm": (
         (
@@ -362,6 +402,7 @@ WRONG = {
     "07_semisupervised": SEMISUPERVISED,
     "08_cnn": CNN,
     "09_detector": DETECTOR,
+    "10_generalization": GENERALIZATION,
     "13_evidence": EVIDENCE,
     "20_blood_cells": BLOOD_CELLS,
 }

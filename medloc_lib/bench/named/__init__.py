@@ -16,6 +16,7 @@ from medloc_lib.bench.named import (
     enhancement,
     evidence,
     fusion,
+    generalization,
     segmentation,
     semisupervised,
     start,
@@ -36,6 +37,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "semisupervised": semisupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
+    "generalization": generalization.ROWS,
     "evidence": evidence.ROWS,
     "blood_cells": blood_cells.ROWS,
 }

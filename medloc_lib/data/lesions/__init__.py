@@ -10,6 +10,7 @@ from __future__ import annotations
 from medloc_lib.data.lesions.cases import MACHINES, VERSION, machine
 from medloc_lib.data.lesions.dataset import SIZES, LesionSet, load, simulate
 from medloc_lib.data.lesions.lesions import CLASSES
+from medloc_lib.data.lesions.randomized import random_scanner
 from medloc_lib.data.lesions.scanner import CHANNELS, Scanner, sample_scanner
 from medloc_lib.data.lesions.signal import NAMES as TISSUES
 
@@ -24,6 +25,7 @@ __all__ = [
     "Scanner",
     "load",
     "machine",
+    "random_scanner",
     "sample_scanner",
     "simulate",
 ]

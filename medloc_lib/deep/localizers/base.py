@@ -76,6 +76,7 @@ class NetLocalizer(Localizer):
         validation: Sequence[Sample] | None = None,
         watch: Watch | None = None,
         folder: Path | None = None,
+        start: NetLocalizer | None = None,
     ) -> Self:
         """Train the network.
 
@@ -85,11 +86,12 @@ class NetLocalizer(Localizer):
         validation : the epoch that scores best on them is kept; without them the last.
         watch : sees how training goes and may end it, such as `medloc_lib.widgets.curves`.
         folder : where a checkpoint is kept, from which a run that was killed goes on.
+        start : a fitted one with the same network, whose weights training begins with (fine-tuning); it stays as it is.
 
         Raises
         ------
         InputError
-            If nobody looked at any of the samples, or they do not go together.
+            If nobody looked at any of the samples, they do not go together, or `start` has another network.
         TrainingError
             If the loss is not finite, or memory runs out.
         """
@@ -100,6 +102,8 @@ class NetLocalizer(Localizer):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self._build()
+        if start is not None:
+            self._begin(net, start)
         looked = None if validation is None else [s for s in validation if s.boxes is not None]
         self.history_: History | None = train(
             net,
@@ -131,6 +135,20 @@ class NetLocalizer(Localizer):
                 part = [samples[i] for i in range(start, min(start + AT_ONCE, len(samples)))]
                 found += self._answer(net, self._pictures(part), [s.shape for s in part])
         return found
+
+    def _begin(self, net: nn.Module, start: NetLocalizer) -> None:
+        """Give a new network the weights of one that has learned."""
+        if not hasattr(start, "net_"):
+            raise InputError("start is not fitted: fit it first, or load a stored model")
+        known, new = start.net_.state_dict(), net.state_dict()
+        if {k: v.shape for k, v in known.items()} != {k: v.shape for k, v in new.items()}:
+            raise InputError(
+                f"start must have the same network: {count(net):,} parameters are to be trained, it has "
+                f"{count(start.net_):,}; give both the same widths, channels and classes"
+            )
+        if tuple(start.channels_) != self.channels_:
+            raise InputError(f"start looks at {', '.join(start.channels_)}; this one at {', '.join(self.channels_)}")
+        net.load_state_dict(known)
 
     @contextmanager
     def _in_use(self) -> Iterator[nn.Module]:
