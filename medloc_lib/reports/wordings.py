@@ -302,7 +302,7 @@ def write(statements: Sequence[Statement], wordings: Wordings, rng: np.random.Ge
     """A report, as one string, that says `statements` (in any order) in these wordings.
 
     >>> write([Statement("mass", "denied")], DEV, np.random.default_rng(0))
-    'Without evidence of malignancies.'
+    'Without evidence of growth.'
     """
     say = _Hand(wordings, rng)
     shown = [s for s in statements if s.whether == "present"]
