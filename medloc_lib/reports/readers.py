@@ -122,7 +122,7 @@ class BagReader(Reader):
         self.vocabulary = Vocabulary.of([question.words for question in asked], least=3)
         counts = self._counts(asked)
         columns = [right[:, :3].argmax(axis=1), *(right[:, k].astype(int) for k in range(3, ANSWERS))]
-        self.models = [LogisticRegression(C=1.0, max_iter=300).fit(counts, column) for column in columns]
+        self.models = [LogisticRegression(C=0.3, max_iter=3000).fit(counts, column) for column in columns]
         return self
 
     def answers(self, asked: Sequence[Question]) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ TERMS: dict[str, tuple[str, str]] = {
         "infarct; infarction; area of infarction; cortical infarct; cerebral infarct; cerebral infarction; brain "
         "infarction; ischemic infarct; ischemic lesion; ischemic stroke; ischemia; focus of ischemia; territorial "
         "ischemia; territorial infarct; stroke; lacune; lacunar infarct; cerebrovascular accident; cva; apoplexy; wedge "
-        "shaped infarct; foci of ischemia; cerebrovascular stroke",
+        "shaped infarct; foci of ischemia; cerebrovascular stroke; vascular insult; vascular accident",
         "梗死 脑梗死 梗塞 脑梗塞 梗死灶 缺血灶 缺血性病变 卒中 脑卒中",
     ),
     "left": ("left; left sided; left side; left hand; l; lt", "左 左侧 左边"),
@@ -93,12 +93,14 @@ TAGS = ("other", *KINDS, *SIDES, *REGIONS, "mass effect", "deny", "doubt", "turn
 def plain(word: str) -> str:
     """A word in lower case, American spelling, and the singular, as the vocabulary has it.
 
-    >>> [plain(w) for w in ("Tumours", "ischaemic", "masses", "lobe", "oedema", "pons")]
-    ['tumor', 'ischemic', 'mass', 'lobe', 'edema', 'pons']
+    >>> [plain(w) for w in ("Tumours", "ischaemic", "masses", "malignancies", "pons")]
+    ['tumor', 'ischemic', 'mass', 'malignancy', 'pons']
     """
     word = word.lower().replace("ae", "e").replace("oe", "e").replace("tumour", "tumor")
     if word.endswith("sses"):
         return word[:-2]
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
     keep = len(word) < 4 or word.endswith(("ss", "us", "is", "pons"))
     return word[:-1] if word.endswith("s") and not keep else word
 

@@ -15,6 +15,7 @@ from medloc_lib.bench.named import (
     detector,
     enhancement,
     fusion,
+    reports,
     segmentation,
     semisupervised,
     start,
@@ -35,6 +36,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "semisupervised": semisupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
+    "reports": reports.ROWS,
     "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
