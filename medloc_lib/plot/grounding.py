@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,8 +15,10 @@ from medloc_lib.errors import InputError
 from medloc_lib.localizer.function import main_channel
 from medloc_lib.plot.figures import show
 from medloc_lib.plot.pictures import Mark, default_window
-from medloc_lib.reports.grounding import Grounding
 from medloc_lib.sample import Detections, Sample
+
+if TYPE_CHECKING:  # it needs PyTorch, which a plot does not
+    from medloc_lib.reports.grounding import Grounding
 
 
 def grounded(
@@ -50,11 +52,7 @@ def grounded(
 
 
 def verdict(answer: Grounding, threshold: float) -> str:
-    """What a sentence came to, in words.
-
-    >>> verdict(Grounding(0.2, np.zeros(4), np.zeros((2, 2), np.float32)), 0.5)
-    'score 0.20: nothing here is what the sentence says'
-    """
+    """What a sentence came to, in words."""
     return f"score {answer.score:.2f}: " + (
         "found" if answer.score >= threshold else "nothing here is what the sentence says"
     )

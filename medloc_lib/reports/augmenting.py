@@ -153,7 +153,7 @@ class Rewriter:
     """Says statements in words of its own, with one generator.
 
     >>> Rewriter(np.random.default_rng(4)).sentence([Statement("infarct", "denied"), Statement("mass", "denied")])
-    ''
+    'not one vascular insult , some glioma.'
     """
 
     def __init__(self, rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from medloc_lib.deep.localizers import HeatmapLocalizer
 from medloc_lib.geometry import iou
 from medloc_lib.reports.augmenting import Rewriter
-from medloc_lib.reports.grounding import Cells, Grounder, GroundingNet, box_loss, cells, contrastive_loss, numbers
+from medloc_lib.reports.grounding import Cells, Grounder, GroundingNet, box_loss, cells, contrastive_loss, mirrored, numbers
 from medloc_lib.reports.simulated import Pair, pairs
 from medloc_lib.reports.tokens import Vocabulary, tokens
 from medloc_lib.reports.wordings import KINDS, REGIONS, Statement
@@ -45,17 +45,10 @@ class Scene:
 
 
 def scene(
-    detector: HeatmapLocalizer, sample: Sample, told: Sequence[Pair], rng: np.random.Generator, *, mirrored: bool = False
+    detector: HeatmapLocalizer, sample: Sample, told: Sequence[Pair], rng: np.random.Generator
 ) -> Scene:
-    """What is learned from a picture; `mirrored` swaps left and right, in the sentences as well."""
+    """What is learned from a picture."""
     boxes, ignored = np.asarray(sample.boxes), np.asarray(sample.ignore)
-    statements = [pair.stated for pair in told]
-    if mirrored:
-        wide = sample.shape[1]
-        sample = sample.replace(image=sample.image[..., ::-1], mask=None, layers={}, boxes=None, labels=None, ignore=None)
-        boxes = np.stack([boxes[:, 0], wide - boxes[:, 3], boxes[:, 2], wide - boxes[:, 1]], 1) if len(boxes) else boxes
-        other = {"left": "right", "right": "left", "midline": "midline"}
-        statements = [Statement(s.kind, s.whether, other[s.side], s.region, s.mm) for s in statements]
     seen = cells(detector, sample)
     rows, cols = seen.heat.shape
     owner = np.full((rows, cols), -1)
@@ -71,7 +64,7 @@ def scene(
         centers.append(int(r) * cols + int(c))
     chosen = _chosen(seen, owner, centers, rng)
     whole = len(told) == int((~ignored).sum()) and not ignored.any()
-    return Scene(seen.features.flatten(1).T[chosen].half(), owner.ravel()[chosen], tuple(statements), whole)
+    return Scene(seen.features.flatten(1).T[chosen].half(), owner.ravel()[chosen], tuple(pair.stated for pair in told), whole)
 
 
 def _chosen(seen: Cells, owner: NDArray[np.int64], centers: Sequence[int], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -84,6 +77,13 @@ def _chosen(seen: Cells, owner: NDArray[np.int64], centers: Sequence[int], rng: 
     rest = rng.permutation(owner.size)[: ELSEWHERE - len(own)]
     found = np.concatenate([np.asarray(centers, dtype=np.int64)[:TOLD], best, own, rest])[: PEAKS + ELSEWHERE]
     return np.asarray(found, dtype=np.int64)
+
+
+def in_mirror(one: Scene) -> Scene:
+    """The same with left and right swapped, in the picture and in what is told of it."""
+    other = {"left": "right", "right": "left", "midline": "midline"}
+    told = tuple(Statement(s.kind, s.whether, other[s.side], s.region, s.mm) for s in one.told)
+    return Scene(mirrored(one.features.float()).half(), one.box, told, one.whole)
 
 
 def agree(a: Statement, b: Statement) -> bool:
@@ -184,6 +184,7 @@ def train_grounder(
         for step in range(steps):
             chosen = rng.choice(sick, batch, replace=len(sick) < batch)
             some = [scenes[i] for i in chosen] + [scenes[i] for i in (rng.choice(well, batch // 4) if well else ())]
+            some = [in_mirror(one) if rng.random() < 0.5 else one for one in some]
             stated, owner = [], []
             for i, one in enumerate(some[:batch]):
                 true = one.told[int(rng.integers(len(one.told)))]
@@ -245,7 +246,7 @@ def judge(
     for i, told in by_image.items():
         sample = samples[i]
         boxes, ignored = np.asarray(sample.boxes), np.asarray(sample.ignore)
-        seen, lesions = cells(grounder.detector, sample), int((~ignored).sum())
+        seen, lesions = grounder.look(sample), int((~ignored).sum())
         stated = [pair.stated for pair in told]
         for pair in told:
             answer = grounder.on(seen, sample.shape, say(pair.stated, pair))

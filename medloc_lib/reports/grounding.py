@@ -30,8 +30,11 @@ from medloc_lib.sample import Sample
 HEAT = slice(24, 27)
 """Which features are the detector's logits, a quarter of them."""
 
+WHOLE = 144
+"""Numbers that say what slice it is: the detector's coarsest features, averaged."""
+
 PLACE = 8
-"""Numbers that say where in the head a cell lies."""
+"""Numbers that say where in the head a cell lies; the second and the seventh change sign in the mirror."""
 
 LONGEST = 48
 """Words of a sentence that are read."""
@@ -71,7 +74,7 @@ def cells(detector: HeatmapLocalizer, sample: Sample) -> Cells:
             x = up(x + skip)
         heat, extents = net.heat(x)[0], net.extents(x)[0]
         size = x.shape[2:]
-        wide = [functional.interpolate(c, size=size, mode="bilinear", align_corners=False)[0] for c in coarse]
+        wide = [functional.interpolate(c, size=size, mode="bilinear", align_corners=False)[0] for c in coarse[:2]]
         whole = coarse[-1].mean(dim=(2, 3))[0][:, None, None].expand(-1, *size)
         parts = [x[0], heat.clamp(-8, 8) / 4, extents[2:], *wide, whole, _place(picture[0], size)]
     return Cells(torch.cat(parts), heat.sigmoid().amax(0), _boxes(extents, detector.stride))
@@ -100,40 +103,50 @@ def _boxes(extents: Tensor, stride: int) -> Tensor:
 
 
 class GroundingNet(nn.Module):
-    """Two encoders that end in one space.
+    """Two encoders that end in one space, which has two halves: *what* a cell looks like, and *where* in the head it lies.
+
+    A sentence has a unit vector in each half. That of the looks is matched with what the detector's features say of the
+    cell, that of the place with where the cell lies and with what slice it is; a place tells nothing of the kind so.
 
     Parameters
     ----------
-    features : of a cell. words : of the vocabulary. dims : of the common space.
+    features : of a cell. words : of the vocabulary. dims : of each half.
 
     Examples
     --------
-    >>> net = GroundingNet(30, 100)
-    >>> seen, said = net.see(torch.zeros(5, 30)), net.hear(torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7, dtype=torch.long), torch.zeros(2, 7))
-    >>> net.match(seen, said).shape
+    >>> net = GroundingNet(469, 100)
+    >>> words = torch.ones(2, 7, dtype=torch.long)
+    >>> net.match(net.see(torch.zeros(5, 469)), net.hear(words, words, torch.zeros(2, 7))).shape
     torch.Size([5, 2])
     """
 
-    def __init__(self, features: int, words: int, *, dims: int = 48, width: int = 96) -> None:
+    def __init__(self, features: int, words: int, *, dims: int = 24, width: int = 64) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(features)
-        self.image = nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, dims))
+        looks = features - WHOLE - PLACE
+        self.norm = nn.LayerNorm(looks)
+        self.looks = nn.Sequential(nn.Linear(looks, width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, dims))
+        self.slice = nn.Sequential(nn.LayerNorm(WHOLE), nn.Dropout(0.3), nn.Linear(WHOLE, 8))
+        self.place = nn.Sequential(nn.Linear(PLACE + 8, width), nn.ReLU(), nn.Linear(width, dims))
         self.words = nn.Embedding(words, 24, padding_idx=0)
         self.told = nn.Embedding(len(TAGS) + 1, 24)
         self.size = nn.Linear(1, 24)
         self.text = nn.GRU(24, width // 2, batch_first=True, bidirectional=True)
-        self.project = nn.Linear(width, dims)
-        self.scale = nn.Parameter(torch.tensor(2.3))
-        self.trust = nn.Parameter(torch.tensor(1.0))
-        self.bias = nn.Parameter(torch.tensor(-4.0))
+        self.project = nn.Linear(width, 2 * dims)
+        self.scale = nn.Parameter(torch.tensor([1.8, 1.8]))
+        self.trust = nn.Parameter(torch.tensor(2.0))
+        self.bias = nn.Parameter(torch.tensor(-6.0))
 
     def see(self, features: Tensor) -> Tensor:
-        """Cells (..., features) -> unit vectors, and behind each the detector's logit of the likeliest kind (..., dims + 1)."""
-        lesion = features[..., HEAT].amax(-1, keepdim=True)
-        return torch.cat([functional.normalize(self.image(self.norm(features)), dim=-1), lesion], -1)
+        """Cells (..., features) -> a unit vector of looks and one of place, and the detector's logit of the likeliest kind:
+        (..., 2 * dims + 1)."""
+        looks, whole, place = features.split([features.shape[-1] - WHOLE - PLACE, WHOLE, PLACE], -1)
+        what = functional.normalize(self.looks(self.norm(looks)), dim=-1)
+        where = functional.normalize(self.place(torch.cat([place, self.slice(whole)], -1)), dim=-1)
+        return torch.cat([what, where, features[..., HEAT].amax(-1, keepdim=True)], -1)
 
     def hear(self, words: Tensor, told: Tensor, size: Tensor) -> Tensor:
-        """Sentences as numbers of words and concepts and, at numbers, log mm, each (n, longest) -> unit vectors (n, dims)."""
+        """Sentences as numbers of words and concepts and, at numbers, log mm, each (n, longest) -> two unit vectors each,
+        (n, 2 * dims)."""
         if self.training:
             other = (torch.rand(words.shape, device=words.device) < 0.3) & (words > 0)
             words = torch.where(other, torch.ones_like(words), words)
@@ -141,12 +154,24 @@ class GroundingNet(nn.Module):
         there = told > 0
         packed = nn.utils.rnn.pack_padded_sequence(x, there.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         out, _ = nn.utils.rnn.pad_packed_sequence(self.text(packed)[0], batch_first=True, total_length=x.shape[1])
-        return functional.normalize(self.project(out.masked_fill(~there[..., None], -1e4).amax(1)), dim=-1)
+        what, where = self.project(out.masked_fill(~there[..., None], -1e4).amax(1)).chunk(2, -1)
+        return torch.cat([functional.normalize(what, dim=-1), functional.normalize(where, dim=-1)], -1)
 
     def match(self, seen: Tensor, said: Tensor) -> Tensor:
-        """How well each cell answers each sentence, as a logit: (..., sentences). How like the vectors are, and how much of
-        a lesion the detector sees there."""
-        return self.scale.exp() * seen[..., :-1] @ said.T + self.trust * seen[..., -1:] + self.bias
+        """How well each cell answers each sentence, as a logit, (..., sentences): how like the vectors of looks and of place
+        are, and how much of a lesion the detector sees there."""
+        what, where = said.chunk(2, -1)
+        dims = what.shape[-1]
+        looks, place, lesion = seen.split([dims, dims, 1], -1)
+        scale = self.scale.exp()
+        return scale[0] * looks @ what.T + scale[1] * place @ where.T + self.trust * lesion + self.bias
+
+
+def mirrored(features: Tensor) -> Tensor:
+    """Features of the same cells in the mirror: only where they lie changes sides."""
+    signs = torch.ones(features.shape[-1])
+    signs[[-PLACE + 1, -PLACE + 6]] = -1
+    return features * signs
 
 
 def contrastive_loss(logits: Tensor, right: Tensor, care: Tensor) -> Tensor:
@@ -209,6 +234,10 @@ class Grounder:
     ) -> None:
         self.net, self.vocabulary, self.detector, self.threshold = net.eval(), vocabulary, detector, threshold
 
+    def look(self, sample: Sample) -> Cells:
+        """What `on` is asked about, once for many sentences."""
+        return cells(self.detector, sample)
+
     def ground(self, sample: Sample, text: str) -> Grounding:
         """Where in the picture the sentence is true, whatever the threshold.
 
@@ -217,10 +246,10 @@ class Grounder:
         InputError
             If the text has no word, or the sample lacks a channel of the detector.
         """
-        return self.on(cells(self.detector, sample), sample.shape, text)
+        return self.on(self.look(sample), sample.shape, text)
 
     def on(self, seen: Cells, shape: Sequence[int], text: str) -> Grounding:
-        """The same on what `cells` made of a picture of this shape, for many sentences on one picture."""
+        """The same on what `look` made of a picture of this shape, for many sentences on one picture."""
         with torch.no_grad():
             said = self.net.hear(*numbers([text], self.vocabulary))
             logits = self.net.match(self.net.see(seen.features.movedim(0, -1)), said)[..., 0]

@@ -387,3 +387,15 @@ def draw(rng: np.random.Generator) -> list[Statement]:
                 kept: Whether = "present" if whether == "present" else "possible"
                 statements.append(Statement(kind, kept, side, region, float(rng.integers(5, 40))))
     return statements
+
+
+def cases(wordings: Wordings, count: int, *, seed: int = 0) -> tuple[list[str], list[list[Statement]]]:
+    """Made-up cases in these wordings: texts, and what they state.
+
+    >>> texts, stated = cases(DEV, 3)
+    >>> len(texts), len(stated)
+    (3, 3)
+    """
+    rng = np.random.default_rng(seed)
+    stated = [one for one in (draw(rng) for _ in range(2 * count)) if one][:count]
+    return [write(one, wordings, rng) for one in stated], stated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 from matplotlib.figure import Figure
@@ -12,9 +12,11 @@ from medloc_lib.errors import InputError, MedlocError
 from medloc_lib.localizer.function import main_channel
 from medloc_lib.plot import grounded, pictures
 from medloc_lib.plot.grounding import found_mark, overlay, verdict
-from medloc_lib.reports.grounding import Cells, Grounder, Grounding, cells
 from medloc_lib.sample import Sample
 from medloc_lib.widgets.base import Parcel, Widget, error_line, mark_facts, pack, script
+
+if TYPE_CHECKING:  # it needs PyTorch, which the widgets do not
+    from medloc_lib.reports.grounding import Cells, Grounder, Grounding
 
 SIZE = 340
 """Longer side of a picture on the screen, in CSS pixels."""
@@ -107,7 +109,7 @@ class GroundWidget(Widget):
     def _ask(self, case: int, sentence: str) -> Grounding:
         sample = self.samples[case]
         if case not in self._seen:
-            self._seen[case] = cells(self.grounder.detector, sample)
+            self._seen[case] = self.grounder.look(sample)
         return self.grounder.on(self._seen[case], sample.shape, sentence[:LONGEST])
 
     def _changed(self) -> None:
