@@ -66,12 +66,12 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers detector gpu; do \
+			features training classifiers detector reports gpu; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
 	@$(BIN)/python benchmarks/semisupervised.py
-	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector; do \
+	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector reports; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
@@ -84,6 +84,7 @@ models: setup
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
+	@$(BIN)/python benchmarks/reports.py models
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/medloc train --dataset bccd --with-validation \
 		--localizer blood_cells_heatmap --out models/bccd_heatmap
 

@@ -81,7 +81,9 @@ def grounding() -> dict[str, Any]:
     for name, say in (("simulator", simulated), ("held out", lambda s, _: held_out(s, rng))):
         judged = judge(grounder, test, say)
         made[name] = {key: round(value, 4) for key, value in summary(judged, grounder.threshold).items()}
-        made[name]["pointing, one lesion"] = round(float(np.mean([j.hit for j in judged if j.true and j.lesions == 1])), 4)
+        made[name]["pointing, one lesion"] = round(
+            float(np.mean([j.hit for j in judged if j.true and j.lesions == 1])), 4
+        )
     told, true = load_reader().read([s.report or "" for s in test]), [of_boxes(s) for s in test]
     made["reports against boxes"] = {what: round(f1(told, true, what), 4) for what in ("kinds", "sides")}
     return made
@@ -120,7 +122,11 @@ def finish(grounder: Any, losses: list[float], val: list[Any]) -> None:
     found = summary(judged, grounder.threshold)
     lines = [f"| {name} | {value:.3f} |" for name, value in found.items()]
     text = MODEL.format(
-        steps=len(losses), threshold=grounder.threshold, rows="\n".join(lines), reports=500, words=len(grounder.vocabulary)
+        steps=len(losses),
+        threshold=grounder.threshold,
+        rows="\n".join(lines),
+        reports=500,
+        words=len(grounder.vocabulary),
     )
     write_whole(folder() / "MODEL.md", text)
 

@@ -199,7 +199,10 @@ class Rewriter:
         return text
 
     def _denied(self, statements: Sequence[Statement]) -> str:
-        names = [f"{self.pick(DETERMINERS)} {self.pick(terms(s.kind))}" if not s.side else self._finding(s) for s in statements]
+        names = [
+            f"{self.pick(DETERMINERS)} {self.pick(terms(s.kind))}" if not s.side else self._finding(s)
+            for s in statements
+        ]
         last = self.pick(("or", "and", "nor", ", or", "/", ","))
         return f" {last} ".join([" , ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
@@ -211,7 +214,9 @@ class Rewriter:
             return f"{the} {name} {more}"
         side, region = self.pick(terms(statement.side)), self.pick(terms(statement.region))
         in_the = f"{self.pick(LOCATED)} {self.pick(('the', 'the', ''))}"
-        behind = self.pick(("on the {}", "{}", "at the {}", "( {} )", "of the {} hemisphere", ", {}", ", on the {} side"))
+        behind = self.pick(
+            ("on the {}", "{}", "at the {}", "( {} )", "of the {} hemisphere", ", {}", ", on the {} side")
+        )
         place = f"{side} {region}" if self.rng.random() < 0.6 else f"{region} {behind.format(side)}"
         form = self.pick(
             (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from medloc_lib.errors import InputError
 from medloc_lib.reports.tokens import Vocabulary
@@ -77,7 +78,12 @@ def skip_gram(
 
 
 def sgns_step(
-    inside: Floats, outside: Floats, word: NDArray[np.int64], near: NDArray[np.int64], other: NDArray[np.int64], rate: float
+    inside: Floats,
+    outside: Floats,
+    word: NDArray[np.int64],
+    near: NDArray[np.int64],
+    other: NDArray[np.int64],
+    rate: float,
 ) -> float:
     """One step of gradient descent for pairs (n,) and negatives (n, k), in place; the mean loss before it.
 
@@ -86,7 +92,7 @@ def sgns_step(
     v = inside[word]
     asked = np.concatenate([near[:, None], other], axis=1)
     u = outside[asked]
-    p = 1 / (1 + np.exp(-np.einsum("nd,nkd->nk", v, u)))
+    p = expit(np.einsum("nd,nkd->nk", v, u))
     wrong = p.copy()
     wrong[:, 0] -= 1
     loss = -np.log(np.clip(np.concatenate([p[:, :1], 1 - p[:, 1:]], axis=1), 1e-12, 1)).sum(axis=1).mean()

@@ -78,7 +78,9 @@ def _lines(place: Path, text: str) -> Iterator[Report]:
             raise ReadError(place, f"line {number} is not JSON: {error}") from error
         found = [entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)] if isinstance(entry, dict) else []
         if not found or not found[0].strip():
-            raise ReadError(place, f"line {number} needs an object with a text under {', '.join(TEXT_KEYS)}; got {line[:60]}")
+            raise ReadError(
+                place, f"line {number} needs an object with a text under {', '.join(TEXT_KEYS)}; got {line[:60]}"
+            )
         yield Report(str(entry.get("id", f"{place.stem}-{number}")), found[0].strip())
 
 
@@ -130,4 +132,3 @@ def _value(item: Any) -> str:
 
 def _meaning(sequence: Any, *, key: str = "CodeMeaning") -> str:
     return str(sequence[0].get(key, "") or "").strip() if sequence else ""
-

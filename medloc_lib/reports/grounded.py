@@ -13,7 +13,16 @@ from torch import Tensor
 from medloc_lib.deep.localizers import HeatmapLocalizer
 from medloc_lib.geometry import iou
 from medloc_lib.reports.augmenting import Rewriter
-from medloc_lib.reports.grounding import Cells, Grounder, GroundingNet, box_loss, cells, contrastive_loss, mirrored, numbers
+from medloc_lib.reports.grounding import (
+    Cells,
+    Grounder,
+    GroundingNet,
+    box_loss,
+    cells,
+    contrastive_loss,
+    mirrored,
+    numbers,
+)
 from medloc_lib.reports.simulated import Pair, pairs
 from medloc_lib.reports.tokens import Vocabulary, tokens
 from medloc_lib.reports.wordings import KINDS, REGIONS, Statement
@@ -44,9 +53,7 @@ class Scene:
     whole: bool
 
 
-def scene(
-    detector: HeatmapLocalizer, sample: Sample, told: Sequence[Pair], rng: np.random.Generator
-) -> Scene:
+def scene(detector: HeatmapLocalizer, sample: Sample, told: Sequence[Pair], rng: np.random.Generator) -> Scene:
     """What is learned from a picture."""
     boxes, ignored = np.asarray(sample.boxes), np.asarray(sample.ignore)
     seen = cells(detector, sample)
@@ -58,16 +65,23 @@ def scene(
         row0, col0, row1, col1 = boxes[b] / (sample.shape[0] / rows)
         r, c = (row0 + row1) / 2, (col0 + col1) / 2
         tall, wide = max((row1 - row0) / 4, 0.5), max((col1 - col0) / 4, 0.5)
-        inside = (slice(max(0, round(r - tall - 0.5)), round(r + tall + 0.5)), slice(max(0, round(c - wide - 0.5)), round(c + wide + 0.5)))
+        inside = (
+            slice(max(0, round(r - tall - 0.5)), round(r + tall + 0.5)),
+            slice(max(0, round(c - wide - 0.5)), round(c + wide + 0.5)),
+        )
         owner[int(row0) : int(np.ceil(row1)), int(col0) : int(np.ceil(col1))] = -2
         owner[inside] = number.get(int(b), -2)
         centers.append(int(r) * cols + int(c))
     chosen = _chosen(seen, owner, centers, rng)
     whole = len(told) == int((~ignored).sum()) and not ignored.any()
-    return Scene(seen.features.flatten(1).T[chosen].half(), owner.ravel()[chosen], tuple(pair.stated for pair in told), whole)
+    return Scene(
+        seen.features.flatten(1).T[chosen].half(), owner.ravel()[chosen], tuple(pair.stated for pair in told), whole
+    )
 
 
-def _chosen(seen: Cells, owner: NDArray[np.int64], centers: Sequence[int], rng: np.random.Generator) -> NDArray[np.int64]:
+def _chosen(
+    seen: Cells, owner: NDArray[np.int64], centers: Sequence[int], rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Numbers of the cells to learn from: as many for each picture."""
     heat = torch.nn.functional.max_pool2d(seen.heat[None], 3, 1, 1)[0]
     peaks = torch.where(heat == seen.heat, seen.heat, torch.zeros_like(heat)).flatten()

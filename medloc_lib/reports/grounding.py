@@ -86,7 +86,11 @@ def _place(picture: Tensor, size: Sequence[int]) -> Tensor:
     axes = []
     for axis in (0, 1):
         known = torch.nonzero(inside.float().mean(1 - axis) > 0.05)[:, 0].float()
-        low, high = (known.min(), known.max()) if len(known) else (torch.tensor(0.0), torch.tensor(float(picture.shape[1 + axis])))
+        low, high = (
+            (known.min(), known.max())
+            if len(known)
+            else (torch.tensor(0.0), torch.tensor(float(picture.shape[1 + axis])))
+        )
         step = picture.shape[1 + axis] / size[axis]
         at = (torch.arange(size[axis]) + 0.5) * step
         axes.append(2 * (at - (low + high) / 2) / (high - low).clamp(min=1))

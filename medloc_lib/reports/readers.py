@@ -308,5 +308,3 @@ def _loss(net: Callable[..., Any], batch: Batch) -> dict[str, Tensor]:
         "whether": functional.cross_entropy(logits[:, :3], right[:, :3].argmax(1)),
         "where": 4 * (places * there).mean(),
     }
-
-

@@ -25,9 +25,7 @@ class Reading:
     regions: Mapping[str, frozenset[str]]
 
     @classmethod
-    def of(
-        cls, whether: Mapping[str, str], sides: Mapping[str, Set[str]], regions: Mapping[str, Set[str]]
-    ) -> Reading:
+    def of(cls, whether: Mapping[str, str], sides: Mapping[str, Set[str]], regions: Mapping[str, Set[str]]) -> Reading:
         """With an entry for every kind."""
         return cls(
             {kind: whether.get(kind, "") for kind in KINDS},

@@ -12,7 +12,19 @@ from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES
 WINDOW = 6
 """Words before or behind a cue that it rules over at most; NegEx takes five."""
 
-BACKWARD = ("excluded", "ruled", "out", "absent", "unlikely", "seen", "demonstrated", "suspected", "possible", "none", "?")
+BACKWARD = (
+    "excluded",
+    "ruled",
+    "out",
+    "absent",
+    "unlikely",
+    "seen",
+    "demonstrated",
+    "suspected",
+    "possible",
+    "none",
+    "?",
+)
 """Words that also rule over what stands before them."""
 
 

@@ -77,7 +77,10 @@ TERMS: dict[str, tuple[str, str]] = {
         "but; however; although; though; except; apart from; aside from; besides; yet; nevertheless; in addition; while",
         "但 但是 然而 除 另见 另",
     ),
-    "seen": ("seen; there is; present; is present; evidence of; consistent with; compatible with", "见 可见 示 提示 存在"),
+    "seen": (
+        "seen; there is; present; is present; evidence of; consistent with; compatible with",
+        "见 可见 示 提示 存在",
+    ),
     "and": ("and; as well as; together with; plus", "及 和 与 并"),
     "or": ("or", "或"),
     "lesion": ("lesion", "病变 病灶"),

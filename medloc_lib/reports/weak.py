@@ -188,7 +188,9 @@ def zone_logits(maps: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """
     half = maps.shape[-1] // 2
     parts = (maps, maps[..., half:], maps[..., :half])
-    soft = [(torch.logsumexp(sharpness * p.float().flatten(2), 2) - math.log(p[0, 0].numel())) / sharpness for p in parts]
+    soft = [
+        (torch.logsumexp(sharpness * p.float().flatten(2), 2) - math.log(p[0, 0].numel())) / sharpness for p in parts
+    ]
     return torch.stack(soft, 2) + bias[:, None]
 
 

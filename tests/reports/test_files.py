@@ -66,7 +66,9 @@ def test_a_structured_report_gives_text_codes_and_numbers(tmp_path):
     inner = content("NUM", "Length", MeasuredValueSequence=Sequence([measured]))
     write_sr(
         path,
-        content("CONTAINER", "Findings", content("TEXT", "Finding", TextValue="Mass in the left insula. 左侧肿块"), inner),
+        content(
+            "CONTAINER", "Findings", content("TEXT", "Finding", TextValue="Mass in the left insula. 左侧肿块"), inner
+        ),
         content("CODE", "Impression", ConceptCodeSequence=code("Infarct")),
     )
     (report,) = reports.read(path)
