@@ -1,6 +1,7 @@
 """Lesson 12's slow figures: readers on wordings that they never saw, and grounding on the test split.
 
-`python benchmarks/reports.py` runs all parts, or those that are named: `reading 0`, `reading 1`, `reading 2` (the seed),
+`python benchmarks/reports.py` runs all parts, or those that are named: `reading 0`, `reading 1`, `reading 2` (the
+seed),
 `grounding`. Each part puts its figures into benchmarks/reports.json. `python benchmarks/reports.py models` trains the
 stored reader and grounder anew, with the threshold chosen on the validation split, and writes their MODEL.md.
 
@@ -69,7 +70,7 @@ def held_out(statement: Statement, rng: np.random.Generator) -> str:
 
 
 def grounding() -> dict[str, Any]:
-    """The stored grounder on the test split, in the simulator's words and in the held-out ones; reports against boxes."""
+    """The stored grounder on the test split, in the simulator's words and the held-out ones; reports against boxes."""
     grounder, test = load_grounder(), list(ml.load("brain_lesions", split="test"))
     rng = np.random.default_rng(0)
     writer = Rewriter(np.random.default_rng(1))
@@ -135,14 +136,18 @@ MODEL = """# reports
 
 Two small networks of lesson 12. **Not for clinical use.** For teaching and research.
 
-- `reader.safetensors`: `NetReader("recurrent")`, which reads kinds of lesion, sides, regions, and whether they are there, from the sentences of a report.
-- `grounder.safetensors`: `GroundingNet`, two encoders over the features of `brain_lesions_heatmap`; {steps} steps, {words} words.
-- Data: `brain_lesions`, simulated (pictures and reports). The reader: the sentences of {reports} training reports, and others in words of `reports.augmenting`. The grounder: the sick training pictures and {well} healthy ones.
+- `reader.safetensors`: `NetReader("recurrent")`, which reads kinds of lesion, sides, regions, and whether they are
+there, from the sentences of a report.
+- `grounder.safetensors`: `GroundingNet`, two encoders over the features of `brain_lesions_heatmap`; {steps} steps,
+{words} words.
+- Data: `brain_lesions`, simulated (pictures and reports). The reader: the sentences of {reports} training reports,
+and others in words of `reports.augmenting`. The grounder: the sick training pictures and {well} healthy ones.
 - Seed: 0. Made again by `python benchmarks/reports.py models`.
 
 ## Figures of the grounder on the validation split
 
-The threshold of {threshold:.3f} was chosen there; figures on the test split, and those of the readers, stand in `benchmarks/reports.json`.
+The threshold of {threshold:.3f} was chosen there; figures on the test split, and those of the readers, stand in
+`benchmarks/reports.json`.
 
 | score | value |
 |---|---|

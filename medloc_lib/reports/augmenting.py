@@ -274,7 +274,8 @@ def rewrite(
     count : how many to make.
     """
     some = [list(one) for one in stated if one]
-    writer, made = Rewriter(rng), []
+    writer = Rewriter(rng)
+    made: list[tuple[str, list[Statement]]] = []
     while len(made) < count:
         chosen = [some[int(i)] for i in rng.integers(len(some), size=int(rng.choice((1, 2, 3), p=(0.4, 0.4, 0.2))))]
         new = [shuffled(statement, rng) for one in chosen for statement in one[: int(rng.integers(1, 4))]]

@@ -44,8 +44,8 @@ def skip_gram(
 ) -> Floats:
     """A vector for each word such that words with the same neighbours have like vectors: (words, dims).
 
-    For each pair of a word w and a neighbour c, σ(u_c·v_w) is drawn towards 1, and for `negatives` words n drawn by their
-    frequency to the power of 3/4, σ(u_n·v_w) towards 0; v are the vectors that are given back. (T. Mikolov et al.,
+    For each pair of a word w and a neighbour c, σ(u_c·v_w) is drawn towards 1, and for `negatives` words n drawn by
+    their frequency to the power of 3/4, σ(u_n·v_w) towards 0; v are the vectors that are given back. (T. Mikolov et al.,
     "Distributed representations of words and phrases", NeurIPS 2013, equation 4.) By steps of plain gradient descent
     over `batch` pairs; the rate falls to 0.
 
@@ -148,7 +148,7 @@ def _vector(word: str, vectors: Floats, vocabulary: Vocabulary) -> Floats:
     number = vocabulary.numbers([word])[0]
     if number == 1:
         raise InputError(f"the vocabulary has no word {word!r}; it has, for one, {', '.join(vocabulary.words[2:8])}")
-    return vectors[number]
+    return np.asarray(vectors[number])
 
 
 def _nearest(

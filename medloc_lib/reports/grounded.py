@@ -170,8 +170,8 @@ def train_grounder(
 ) -> tuple[Grounder, list[float]]:
     """Train both encoders together; the grounder, and the loss of each step.
 
-    Each step takes some pictures, a sentence that is true of each (in words of its own: `Rewriter`) and one that is not,
-    and asks every sentence of every cell of all of them.
+    Each step takes some pictures, a sentence that is true of each (in words of its own: `Rewriter`) and one that is
+    not, and asks every sentence of every cell of all of them.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def summary(judged: Sequence[Judged], threshold: float, *, least: int = 2) -> di
 
 
 def choose_threshold(judged: Sequence[Judged]) -> float:
-    """The score at which the share of true sentences that find, less that of wrong ones, is highest (Youden's index)."""
+    """The score at which the share of true sentences that find, less that of wrong ones, is highest (Youden)."""
     scores = np.array([j.score for j in judged])
     true = np.array([j.true for j in judged])
     tried = np.unique(scores)

@@ -1,8 +1,8 @@
 """Grounding: a sentence picks its box out of a picture.
 
-The picture's side begins where the stored detector ends: its features at each cell, and where in the head the cell lies.
-The sentence's side is a recurrent network over words and what the vocabulary says of them. Both end in vectors of length
-1, and their product says how well a cell answers a sentence; the box of the best cell is the detector's.
+The picture's side begins where the stored detector ends: its features at each cell, and where in the head the cell
+lies. The sentence's side is a recurrent network over words and what the vocabulary says of them. Both end in vectors of
+length 1, and their product says how well a cell answers a sentence; the box of the best cell is the detector's.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def _boxes(extents: Tensor, stride: int) -> Tensor:
 
 
 class GroundingNet(nn.Module):
-    """Two encoders that end in one space, which has two halves: *what* a cell looks like, and *where* in the head it lies.
+    """Two encoders that end in one space, which has two halves: *what* a cell looks like, and *where* in the head
+    it lies.
 
     A sentence has a unit vector in each half. That of the looks is matched with what the detector's features say of the
     cell, that of the place with where the cell lies and with what slice it is; a place tells nothing of the kind so.
@@ -141,16 +142,16 @@ class GroundingNet(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-6.0))
 
     def see(self, features: Tensor) -> Tensor:
-        """Cells (..., features) -> a unit vector of looks and one of place, and the detector's logit of the likeliest kind:
-        (..., 2 * dims + 1)."""
+        """Cells (..., features) -> a unit vector of looks and one of place, and the detector's logit of the
+        likeliest kind: (..., 2 * dims + 1)."""
         looks, whole, place = features.split([features.shape[-1] - WHOLE - PLACE, WHOLE, PLACE], -1)
         what = functional.normalize(self.looks(self.norm(looks)), dim=-1)
         where = functional.normalize(self.place(torch.cat([place, self.slice(whole)], -1)), dim=-1)
         return torch.cat([what, where, features[..., HEAT].amax(-1, keepdim=True)], -1)
 
     def hear(self, words: Tensor, told: Tensor, size: Tensor) -> Tensor:
-        """Sentences as numbers of words and concepts and, at numbers, log mm, each (n, longest) -> two unit vectors each,
-        (n, 2 * dims)."""
+        """Sentences as numbers of words and concepts and, at numbers, log mm, each (n, longest) -> two unit vectors
+        each, (n, 2 * dims)."""
         if self.training:
             other = (torch.rand(words.shape, device=words.device) < 0.3) & (words > 0)
             words = torch.where(other, torch.ones_like(words), words)
@@ -162,8 +163,8 @@ class GroundingNet(nn.Module):
         return torch.cat([functional.normalize(what, dim=-1), functional.normalize(where, dim=-1)], -1)
 
     def match(self, seen: Tensor, said: Tensor) -> Tensor:
-        """How well each cell answers each sentence, as a logit, (..., sentences): how like the vectors of looks and of place
-        are, and how much of a lesion the detector sees there."""
+        """How well each cell answers each sentence, as a logit, (..., sentences): how like the vectors of looks and
+        of place are, and how much of a lesion the detector sees there."""
         what, where = said.chunk(2, -1)
         dims = what.shape[-1]
         looks, place, lesion = seen.split([dims, dims, 1], -1)
@@ -202,10 +203,11 @@ def contrastive_loss(logits: Tensor, right: Tensor, care: Tensor) -> Tensor:
 
 
 def box_loss(logits: Tensor, right: Tensor, care: Tensor) -> Tensor:
-    """Whether each cell answers each sentence, as cross-entropy; right and wrong weigh the same. A sentence that is wrong
-    of all pictures has no right cell: that is how it learns to find none. (X. Zhai et al., ICCV 2023: sigmoid loss.)
+    """Whether each cell answers each sentence, as cross-entropy; right and wrong weigh the same. A sentence that is
+    wrong of all pictures has no right cell: that is how it learns to find none. (X. Zhai et al., ICCV 2023.)
 
-    >>> round(float(box_loss(torch.zeros(2, 1), torch.tensor([[True], [False]]), torch.ones(2, 1, dtype=torch.bool))), 4)
+    >>> right = torch.tensor([[True], [False]])
+    >>> round(float(box_loss(torch.zeros(2, 1), right, torch.ones_like(right))), 4)
     1.3863
     """
     losses = functional.binary_cross_entropy_with_logits(logits, right.float(), reduction="none")
@@ -217,7 +219,8 @@ def box_loss(logits: Tensor, right: Tensor, care: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Grounding:
-    """What a sentence found: its score from 0 to 1, box (4,) in pixels, and heat (rows, cols) of the picture's shape."""
+    """What a sentence found: its score from 0 to 1, box (4,) in pixels, and heat (rows, cols) of the picture's
+    shape."""
 
     score: float
     box: NDArray[np.float64]

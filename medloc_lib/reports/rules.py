@@ -31,8 +31,8 @@ BACKWARD = (
 def scope(kinds: Sequence[str], words: Sequence[str], at: int) -> str:
     """Whether the words around position `at` deny or doubt it: "deny", "doubt" or "".
 
-    A cue in front rules forward up to the next turn or `WINDOW` words; one behind rules backward. Doubt goes before denial,
-    as "cannot be excluded" doubts.
+    A cue in front rules forward up to the next turn or `WINDOW` words; one behind rules backward. Doubt goes before
+    denial, as "cannot be excluded" doubts.
 
     >>> words = "no mass , but a stroke cannot be excluded".split()
     >>> scope(tags(words), words, 1), scope(tags(words), words, 5)

@@ -1,6 +1,7 @@
 """A small vocabulary, English and Chinese: kinds of lesion, sides, regions, and the words that deny, doubt or turn.
 
-Names of diseases follow the entry terms of MeSH, names of places the Terminologia Anatomica. The cues that deny or doubt
+Names of diseases follow the entry terms of MeSH, names of places the Terminologia Anatomica. The cues that deny or
+doubt
 are those of NegEx and ConText: W. W. Chapman et al., "A simple algorithm for identifying negated findings and diseases
 in discharge summaries", *J. Biomed. Inform.* 34 (2001); H. Harkema et al., "ConText", *J. Biomed. Inform.* 42 (2009).
 It is a teaching aid, not a terminology: what it lacks, no reader of this lesson finds.
@@ -15,14 +16,16 @@ from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES
 
 TERMS: dict[str, tuple[str, str]] = {
     "mass": (
-        "mass; mass lesion; tumor; neoplasm; neoplastic lesion; neoplasia; space occupying lesion; sol; expansile lesion; "
+        "mass; mass lesion; tumor; neoplasm; neoplastic lesion; neoplasia; space occupying lesion; sol; expansile "
+        "lesion; "
         "glioma; glioblastoma; astrocytoma; meningioma; metastasis; malignancy; malignant lesion; brain tumor; growth; "
         "lesion with mass effect",
         "肿块 占位 占位性病变 肿瘤 胶质瘤 新生物",
     ),
     "plaque": (
         "plaque; demyelinating plaque; demyelinating lesion; demyelinating focus; demyelinating foci; focus of "
-        "demyelination; foci of demyelination; demyelinating disease; demyelination; plaque of demyelination; hyperintense "
+        "demyelination; foci of demyelination; demyelinating disease; demyelination; plaque of demyelination; "
+        "hyperintense "
         "plaque; white matter lesion; ms lesion; ms plaque; multiple sclerosis; multiple sclerosis lesion; multiple "
         "sclerosis plaque; inflammatory demyelinating lesion",
         "斑块 脱髓鞘 脱髓鞘斑块 脱髓鞘病变 脱髓鞘灶 多发性硬化 多发性硬化斑块",
@@ -30,7 +33,8 @@ TERMS: dict[str, tuple[str, str]] = {
     "infarct": (
         "infarct; infarction; area of infarction; cortical infarct; cerebral infarct; cerebral infarction; brain "
         "infarction; ischemic infarct; ischemic lesion; ischemic stroke; ischemia; focus of ischemia; territorial "
-        "ischemia; territorial infarct; stroke; lacune; lacunar infarct; cerebrovascular accident; cva; apoplexy; wedge "
+        "ischemia; territorial infarct; stroke; lacune; lacunar infarct; cerebrovascular accident; cva; apoplexy; "
+        "wedge "
         "shaped infarct; foci of ischemia; cerebrovascular stroke; vascular insult; vascular accident",
         "梗死 脑梗死 梗塞 脑梗塞 梗死灶 缺血灶 缺血性病变 卒中 脑卒中",
     ),
@@ -59,7 +63,8 @@ TERMS: dict[str, tuple[str, str]] = {
     "brainstem": ("brainstem; brain stem; pons; pontine; midbrain; medulla oblongata", "脑干 脑桥 中脑 延髓"),
     "mass effect": ("mass effect", "占位效应"),
     "deny": (
-        "no; not; without; none; nor; neither; nothing; absence of; absent; negative; negative for; free of; no evidence "
+        "no; not; without; none; nor; neither; nothing; absence of; absent; negative; negative for; free of; no "
+        "evidence "
         "of; without evidence of; no sign of; no signs of; no definite; no convincing; fails to reveal; ruled out; is "
         "ruled out; was ruled out; has been ruled out; excluded; is excluded; unlikely; never; not seen; not "
         "demonstrated; intact",
@@ -74,7 +79,8 @@ TERMS: dict[str, tuple[str, str]] = {
         "可能 可疑 疑似 考虑 不除外 不能排除 不能除外 待排 疑",
     ),
     "turn": (
-        "but; however; although; though; except; apart from; aside from; besides; yet; nevertheless; in addition; while",
+        "but; however; although; though; except; apart from; aside from; besides; yet; nevertheless; in addition; "
+        "while",
         "但 但是 然而 除 另见 另",
     ),
     "seen": (

@@ -39,8 +39,8 @@ UNLIKELY = 0.05
 class ReportLocalizer(NetLocalizer):
     """The pooled classifier of lesson 08 with a map for each kind, trained on labels of the whole picture.
 
-    A label says for each kind whether it is there, and whether on the left and on the right. The map's soft maximum over
-    the whole picture, and over each half of it, is trained to answer that; where the map is hot is a box. With
+    A label says for each kind whether it is there, and whether on the left and on the right. The map's soft maximum
+    over the whole picture, and over each half of it, is trained to answer that; where the map is hot is a box. With
     `labels="reports"` the labels are read from the reports and no box of the training samples is looked at; with
     "boxes" they are made from the true boxes, for comparison. The share of a map's highest value that makes a box is
     chosen on the validation boxes in both cases. It sees the picture alone when it predicts.

@@ -1,8 +1,9 @@
 """Two sets of phrasings that share no template with the simulator's reports: one for choices, one for the final figure.
 
-`HELD_OUT` was written as a radiologist dictates, before its author had seen the simulator's sentences, and is not changed
-by what a reader gets wrong on it. `DEV` was written beside it, in other words, and serves for choices. Both are simulated
-all the same: a grammar fills in names, places and sides. Reports of a hospital are harder.
+`HELD_OUT` was written as a radiologist dictates, before its author had seen the simulator's sentences, and is not
+changed
+by what a reader gets wrong on it. `DEV` was written beside it, in other words, and serves for choices. Both are
+simulated all the same: a grammar fills in names, places and sides. Reports of a hospital are harder.
 """
 
 from collections.abc import Sequence
@@ -308,7 +309,7 @@ def write(statements: Sequence[Statement], wordings: Wordings, rng: np.random.Ge
     shown = [s for s in statements if s.whether == "present"]
     doubt = [s for s in statements if s.whether == "possible"]
     denied = [s for s in statements if s.whether == "denied"]
-    rng.shuffle(shown)  # type: ignore[arg-type]  # a list of records is shuffled as it is
+    rng.shuffle(shown)
     sentences = []
     if shown and denied and rng.random() < 0.6:
         sentences.append(say.fill(wordings.mixed, x=say.finding(shown.pop()), no=say.names(denied)))
@@ -326,7 +327,7 @@ def write(statements: Sequence[Statement], wordings: Wordings, rng: np.random.Ge
         opposite = "right" if "left" in sides else "left"
         other = [text for text in wordings.other if rng.random() < 0.25]
         sentences += [text.replace("{opposite}", opposite) for text in other]
-    rng.shuffle(sentences)  # type: ignore[arg-type]
+    rng.shuffle(sentences)
     return " ".join(sentences)
 
 

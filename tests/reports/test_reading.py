@@ -101,8 +101,8 @@ def test_wordings_name_what_they_state(wordings):
 
 
 def test_the_three_sets_of_sentences_share_no_template():
-    own = {text for text in (*HELD_OUT.present, *HELD_OUT.denied, *HELD_OUT.possible, *HELD_OUT.mixed, *HELD_OUT.both)}
-    other = {text for text in (*DEV.present, *DEV.denied, *DEV.possible, *DEV.mixed, *DEV.both)}
+    own = {*HELD_OUT.present, *HELD_OUT.denied, *HELD_OUT.possible, *HELD_OUT.mixed, *HELD_OUT.both}
+    other = {*DEV.present, *DEV.denied, *DEV.possible, *DEV.mixed, *DEV.both}
     assert not own & other
 
 
