@@ -230,7 +230,7 @@ class Judged:
 
     Parameters
     ----------
-    score : of the best cell. hit : whether that cell's centre lies in the sentence's box. overlap : IoU of the boxes.
+    score : of the best cell. hit : whether it lies in the sentence's box. overlap : IoU of the boxes.
     true : whether the sentence is true of the picture. only : whether kind, side and region fit one told lesion only.
     lesions : of the picture.
     """
@@ -265,7 +265,7 @@ def judge(
         for pair in told:
             answer = grounder.on(seen, sample.shape, say(pair.stated, pair))
             box = boxes[pair.box]
-            at = np.array(np.unravel_index(int(answer.heat.argmax()), answer.heat.shape)) + 0.5
+            at = np.asarray(answer.at)
             hit = bool((at >= box[:2]).all() and (at < box[2:]).all())
             only = sum(agree(pair.stated, s) for s in stated) == 1
             found.append(Judged(answer.score, hit, float(iou(answer.box[None], box[None])[0, 0]), True, only, lesions))

@@ -219,10 +219,16 @@ def box_loss(logits: Tensor, right: Tensor, care: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Grounding:
-    """What a sentence found: its score from 0 to 1, box (4,) in pixels, and heat (rows, cols) of the picture's
-    shape."""
+    """What a sentence found, at the best of the detector's peaks.
+
+    Parameters
+    ----------
+    score : from 0 to 1. at : (row, col) of the best cell's centre, in pixels. box : (4,), in pixels.
+    heat : (rows, cols) of the picture's shape, how well each place answers.
+    """
 
     score: float
+    at: tuple[float, float]
     box: NDArray[np.float64]
     heat: NDArray[np.float32]
 
@@ -260,17 +266,19 @@ class Grounder:
         with torch.no_grad():
             said = self.net.hear(*numbers([text], self.vocabulary))
             logits = self.net.match(self.net.see(seen.features.movedim(0, -1)), said)[..., 0]
-        best = int(logits.argmax())
         heat = functional.interpolate(logits.sigmoid()[None, None], size=tuple(shape), mode="bilinear")[0, 0]
+        peaks = functional.max_pool2d(seen.heat[None], 3, 1, 1)[0] == seen.heat
+        best = int(logits.masked_fill(~peaks, -1e4).argmax())
+        row, col = (np.array(divmod(best, logits.shape[1])) + 0.5) * np.asarray(shape) / np.asarray(logits.shape)
         box = seen.boxes.flatten(1)[:, best].double().numpy()
         inside = np.clip(box, 0, np.tile(np.asarray(shape, dtype=np.float64), 2))
-        return Grounding(float(logits.max().sigmoid()), inside, heat.numpy())
+        return Grounding(float(logits.flatten()[best].sigmoid()), (float(row), float(col)), inside, heat.numpy())
 
     def save(self, path: Path) -> None:
         """Write it as one file of safetensors, without the detector."""
         weights = {name: weight.half() for name, weight in self.net.state_dict().items()}
         facts = {
-            "grounder": [self.net.norm.normalized_shape[0], len(self.vocabulary)],
+            "grounder": [self.net.norm.normalized_shape[0] + WHOLE + PLACE, len(self.vocabulary)],
             "words": list(self.vocabulary.words),
             "threshold": self.threshold,
         }
