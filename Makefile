@@ -79,7 +79,7 @@ bench: setup
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions
 models: setup
-	@echo "== models: the stored models of lessons 08 and 09, and of the case studies where their data can be had"
+	@echo "== models: the stored models of lessons 08, 09 and 12, and of the case studies where their data can be had"
 	@$(TRAIN) --localizer pooled_cam --out models/brain_lesions_pooled
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap

@@ -37,8 +37,8 @@ def _contrastive(answer: Answer) -> None:
         "each sentence (a column) asks all pictures (rows): the softmax goes down the column, the mean over sentences"
     )
     expect_array(answer(even), np.log(4), "contrastive(np.zeros((4, 4)))", atol=1e-6, hint=hint)
-    lopsided = np.array([[2.0, 2.0], [0.0, 2.0]])
-    right = np.mean([np.log(1 + np.exp(-2.0)), np.log(2)])
+    lopsided = np.array([[2.0, 2.0, 2.0], [0.0, 2.0, 0.0], [0.0, 0.0, 2.0]])
+    right = (np.log(1 + 2 * np.exp(-2.0)) + 2 * np.log(2 + np.exp(-2.0))) / 3
     expect_array(answer(lopsided), right, f"contrastive({lopsided.tolist()})", atol=1e-6, hint=hint)
     large = np.array([[1000.0, 0.0], [0.0, 1000.0]])
     hint = "exp(1000) is too large for a number: take away each column's highest value first"
