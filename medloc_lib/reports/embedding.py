@@ -45,7 +45,7 @@ def skip_gram(
     """A vector for each word such that words with the same neighbours have like vectors: (words, dims).
 
     For each pair of a word w and a neighbour c, σ(u_c·v_w) is drawn towards 1, and for `negatives` words n drawn by
-    their frequency to the power of 3/4, σ(u_n·v_w) towards 0; v are the vectors that are given back. (T. Mikolov et al.,
+    their frequency to the power of 3/4, σ(u_n·v_w) towards 0; v is what is given back. (T. Mikolov et al.,
     "Distributed representations of words and phrases", NeurIPS 2013, equation 4.) By steps of plain gradient descent
     over `batch` pairs; the rate falls to 0.
 

@@ -144,9 +144,9 @@ class SentenceNet(nn.Module):
     Parameters
     ----------
     words : how many the vocabulary has.
-    body : "recurrent": a gated recurrent unit in both directions (K. Cho et al., EMNLP 2014; M. Schuster
-        and K. Paliwal, 1997). "convolutional": three convolutions over words, each looking twice as far (Y. Kim, EMNLP 2014; F. Yu
-        and V. Koltun, ICLR 2016).
+    body : "recurrent": a gated recurrent unit in both directions (K. Cho et al., EMNLP 2014; M. Schuster and K.
+        Paliwal, 1997). "convolutional": three convolutions over words, each looking twice as far (Y. Kim, EMNLP 2014;
+        F. Yu and V. Koltun, ICLR 2016).
     dims, width : of the word vectors, and of what is made of them.
 
     Examples
