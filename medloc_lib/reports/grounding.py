@@ -144,7 +144,11 @@ class GroundingNet(nn.Module):
     def see(self, features: Tensor) -> Tensor:
         """Cells (..., features) -> a unit vector of looks and one of place, and the detector's logit of the
         likeliest kind: (..., 2 * dims + 1)."""
-        looks, whole, place = features.split([features.shape[-1] - WHOLE - PLACE, WHOLE, PLACE], -1)
+        looks, whole, place = (
+            features[..., : -WHOLE - PLACE],
+            features[..., -WHOLE - PLACE : -PLACE],
+            features[..., -PLACE:],
+        )
         what = functional.normalize(self.looks(self.norm(looks)), dim=-1)
         where = functional.normalize(self.place(torch.cat([place, self.slice(whole)], -1)), dim=-1)
         return torch.cat([what, where, features[..., HEAT].amax(-1, keepdim=True)], -1)
@@ -167,9 +171,10 @@ class GroundingNet(nn.Module):
         of place are, and how much of a lesion the detector sees there."""
         what, where = said.chunk(2, -1)
         dims = what.shape[-1]
-        looks, place, lesion = seen.split([dims, dims, 1], -1)
+        looks, place, lesion = seen[..., :dims], seen[..., dims:-1], seen[..., -1:]
         scale = self.scale.exp()
-        return scale[0] * looks @ what.T + scale[1] * place @ where.T + self.trust * lesion + self.bias
+        logits: Tensor = scale[0] * looks @ what.T + scale[1] * place @ where.T + self.trust * lesion + self.bias
+        return logits
 
 
 def mirrored(features: Tensor) -> Tensor:
@@ -317,8 +322,8 @@ def numbers(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[Tensor, Tenso
     tensor([[0.0000, 0.0000, 0.0000, 2.5000, 0.0000]])
     """
     cut = [tokens(text)[:LONGEST] for text in texts]
-    for text, words in zip(texts, cut, strict=True):
-        if not words:
+    for text, sentence in zip(texts, cut, strict=True):
+        if not sentence:
             raise InputError(f"needs a sentence with words; got {text!r}")
     shape = (len(cut), max(map(len, cut)))
     words, told, size = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
