@@ -8,7 +8,14 @@ function render({ model, el }) {
   const field = node("input", {
     ...KEYS, type: "text", class: "medloc-sentence", maxlength: facts.longest, "aria-label": "sentence",
   });
-  field.addEventListener("change", () => put({ sentence: field.value }));
+  const look = () => field.value === model.get("sentence") || put({ sentence: field.value });
+  field.addEventListener("change", look);
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    look();
+    event.preventDefault();
+    event.stopPropagation(); // the notebook would go on to edit the cell
+  });
   const line = node("label", { class: "medloc-control" }, node("span", {}, "sentence"), field);
   const hint = node("p", { class: "medloc-hint" }, "Enter looks for it.");
   const controls = node("div", { class: "medloc-controls" }, which.root, line, hint);
