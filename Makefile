@@ -66,12 +66,12 @@ assignments: setup
 bench: setup
 	@echo "== bench: speed against peers, then the leaderboard"
 	@for script in metrics dicom simulator start widgets enhancement registration fusion cooccurrence segmentation \
-			features training classifiers detector generalization evidence gpu; do \
+			features training classifiers detector generalization evidence reports gpu; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	@$(BIN)/medloc bench --dataset brain_lesions --localizer start --json benchmarks/leaderboard.json
 	@$(BIN)/medloc features brain_lesions
 	@$(BIN)/python benchmarks/semisupervised.py
-	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector generalization evidence; do \
+	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector generalization evidence reports; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
@@ -79,11 +79,12 @@ bench: setup
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions
 models: setup
-	@echo "== models: the stored models of lessons 08 and 09, and of the case studies where their data can be had"
+	@echo "== models: the stored models of lessons 08, 09 and 12, and of the case studies where their data can be had"
 	@$(TRAIN) --localizer pooled_cam --out models/brain_lesions_pooled
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
+	@$(BIN)/python benchmarks/reports.py models
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/medloc train --dataset bccd --with-validation \
 		--localizer blood_cells_heatmap --out models/bccd_heatmap
 

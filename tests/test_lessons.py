@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = runnable(sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))
-FLAT = re.compile(r"\b(explore|explore_features|explore_som|view|mix)\(")
+FLAT = re.compile(r"\b(explore|explore_features|explore_som|ground|view|mix)\(")
 PAINTED = "canvases => canvases.map(c => c.toDataURL()).join()"
 
 

@@ -104,6 +104,16 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.multimodal.finds:read_finds": ("shuffled",),
         "medloc_lib.multimodal.prior:EvidenceLocalizer.log_prior": ("zeros",),
     },
+    "12_reports": {
+        "medloc_lib.reports.tokens:tokens": ("zeros", "shuffled"),
+        "medloc_lib.reports.tokens:bag_of_words": ("zeros",),
+        "medloc_lib.reports.embedding:sgns_step": ("zeros",),
+        "medloc_lib.reports.rules:scope": ("input",),
+        "medloc_lib.reports.reading:f1": ("zeros",),
+        "medloc_lib.reports.grounding:contrastive_loss": ("zeros",),
+        "medloc_lib.reports.weak:zones": ("zeros",),
+        "medloc_lib.reports.files:read": ("zeros",),
+    },
     "20_blood_cells": {
         "medloc_lib.metrics.detection:average_precision": ("zeros",),
         "medloc_lib.geometry.boxes:iou": ("zeros",),

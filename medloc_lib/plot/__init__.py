@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from medloc_lib.plot.curves import froc, leaderboard, learning, reliability, trend
 from medloc_lib.plot.figures import compare, histogram, planes, show
+from medloc_lib.plot.grounding import grounded
 from medloc_lib.plot.maps import som_map
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.mixing import mixture
@@ -22,6 +23,7 @@ __all__ = [
     "compare",
     "feature_space",
     "froc",
+    "grounded",
     "histogram",
     "leaderboard",
     "learning",

@@ -15,10 +15,11 @@ from medloc_lib.widgets.budget import budget
 from medloc_lib.widgets.curves import curves
 from medloc_lib.widgets.explorer import explore
 from medloc_lib.widgets.features import explore_features
+from medloc_lib.widgets.ground import ground
 from medloc_lib.widgets.marker import mark
 from medloc_lib.widgets.mixer import mix
 from medloc_lib.widgets.som import explore_som
 from medloc_lib.widgets.viewer import view
 from medloc_lib.widgets.volume import view3d
 
-__all__ = ["budget", "curves", "explore", "explore_features", "explore_som", "mark", "mix", "view", "view3d"]
+__all__ = ["budget", "curves", "explore", "explore_features", "explore_som", "ground", "mark", "mix", "view", "view3d"]

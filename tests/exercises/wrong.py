@@ -391,6 +391,35 @@ EVIDENCE = {
     ),
 }
 
+REPORTS = {
+    "negated": (
+        (
+            "def negated(words, at):\n    return any(word in DENY for word in words)",
+            "no stands behind mass",
+        ),
+        (
+            "def negated(words, at):\n    return any(word in DENY for word in words[max(0, at - 5) : at])",
+            "but ends what no rules over",
+        ),
+    ),
+    "contrastive": (
+        (
+            "def contrastive(similarity):\n"
+            "    shifted = similarity - similarity.max(axis=1, keepdims=True)\n"
+            "    chance = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)\n"
+            "    return -np.log(np.diag(chance)).mean()",
+            "the softmax goes down the column",
+        ),
+        (
+            "def contrastive(similarity):\n"
+            "    with np.errstate(all='ignore'):\n"
+            "        chance = np.exp(similarity) / np.exp(similarity).sum(axis=0)\n"
+            "        return -np.log(np.diag(chance)).mean()",
+            "take away each column's highest value first",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -404,6 +433,7 @@ WRONG = {
     "09_detector": DETECTOR,
     "10_generalization": GENERALIZATION,
     "13_evidence": EVIDENCE,
+    "12_reports": REPORTS,
     "20_blood_cells": BLOOD_CELLS,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

@@ -17,6 +17,7 @@ from medloc_lib.bench.named import (
     evidence,
     fusion,
     generalization,
+    reports,
     segmentation,
     semisupervised,
     start,
@@ -39,6 +40,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "detector": detector.ROWS,
     "generalization": generalization.ROWS,
     "evidence": evidence.ROWS,
+    "reports": reports.ROWS,
     "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
