@@ -1,0 +1,1 @@
+"""Lesson 11: volumes as sequences of slices."""
