@@ -17,6 +17,7 @@ from medloc_lib.bench.named import (
     fusion,
     segmentation,
     semisupervised,
+    sequences,
     start,
     supervised,
     unsupervised,
@@ -35,6 +36,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "semisupervised": semisupervised.ROWS,
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
+    "sequences": sequences.ROWS,
     "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,9 @@ def brain_alone(sample: Sample, channel: str = "T1") -> Sample:
     elif "grey" in sample.layers and sample.mask is not None:
         brain = sample.mask > 0
     else:
-        raise InputError(f"sample {sample.id!r} does not say what is brain; it has {', '.join(sample.layers) or 'none'}")
+        raise InputError(
+            f"sample {sample.id!r} does not say what is brain; it has {', '.join(sample.layers) or 'none'}"
+        )
     return replace(sample, image=(sample[channel] * brain)[None], channels=(channel,))
 
 
@@ -117,3 +119,44 @@ def _with_channels(plane: Sample, channels: Sequence[str]) -> Sample:
     empty = np.zeros(plane.shape, dtype=plane.image.dtype)
     image = np.stack([plane[name] if name in plane.channels else empty for name in channels])
     return replace(plane, image=image, channels=tuple(channels))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Features in fewer numbers: their principal components, each feature counted in its standard deviations.
+
+    Parameters
+    ----------
+    mean : (features,). basis : (features, kept).
+
+    Examples
+    --------
+    >>> steps = np.outer(np.arange(5.0), [1, 2, 3])
+    >>> Projection.fit([steps], n=1)(steps).shape
+    (5, 1)
+    """
+
+    mean: Features
+    basis: Features
+
+    @classmethod
+    def fit(cls, stacks: Sequence[NDArray[Any]], *, n: int, whole: int = 0) -> Projection:
+        """Learn from stacks (slices, features) the `n` directions in which they vary most; the last `whole` features
+        stay as they are, and come last.
+        """
+        x = np.concatenate([np.asarray(stack, dtype=np.float64) for stack in stacks])
+        maps = x[:, : x.shape[1] - whole]
+        if not 1 <= n <= min(maps.shape):
+            raise InputError(f"n must be between 1 and {min(maps.shape)}; got {n}")
+        mean, spread = maps.mean(0), maps.std(0) + 1e-6
+        _, _, directions = np.linalg.svd((maps - mean) / spread, full_matrices=False)
+        basis = np.zeros((x.shape[1], n + whole))
+        basis[: len(spread), :n] = directions[:n].T / spread[:, None]
+        basis[len(spread) :, n:] = np.eye(whole)
+        return cls(
+            np.asarray(np.concatenate([mean, np.zeros(whole)]), dtype=np.float32), np.asarray(basis, dtype=np.float32)
+        )
+
+    def __call__(self, stack: NDArray[Any]) -> Features:
+        """(slices, features) to (slices, n + whole)."""
+        return np.asarray((np.asarray(stack, dtype=np.float32) - self.mean) @ self.basis, dtype=np.float32)

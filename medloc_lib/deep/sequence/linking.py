@@ -118,11 +118,11 @@ class LinkedLocalizer(Localizer):
     --------
     >>> from medloc_lib.localizer import ThresholdLocalizer
     >>> volume = np.random.default_rng(0).normal(100, 1, (1, 6, 20, 20))
-    >>> volume[0, 2:5, 4:9, 6:12] = 130
-    >>> sample = Sample(volume, boxes=[[2, 4, 6, 5, 9, 12]])
+    >>> volume[0, 2:5, 4:7, 6:9] = 130
+    >>> sample = Sample(volume, boxes=[[2, 4, 6, 5, 7, 9]])
     >>> linked = LinkedLocalizer(ThresholdLocalizer(threshold=12, min_size=0), surest=0).fit([sample])
     >>> linked.predict([sample])[0].boxes
-    array([[ 2.,  4.,  6.,  5.,  9., 12.]])
+    array([[2., 4., 6., 5., 7., 9.]])
     """
 
     def __init__(

@@ -79,9 +79,7 @@ class SequenceModel(BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.device = device
 
-    def fit(
-        self, sequences: Sequence[ArrayLike], targets: Sequence[ArrayLike], *, watch: Watch | None = None
-    ) -> Self:
+    def fit(self, sequences: Sequence[ArrayLike], targets: Sequence[ArrayLike], *, watch: Watch | None = None) -> Self:
         """Train on sequences (steps, features) of any lengths.
 
         Parameters
