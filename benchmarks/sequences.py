@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def kept(name: str, make: Callable[[], Record]) -> Record:
         joblib.dump(make(), place)
     found: Record = joblib.load(place)
     return found
+
+
+def records(what: str, part: str, rows: tuple[str, int, int], make: Callable[[str, int, int], Record]) -> list[Record]:
+    """The records of a part's patients."""
+    split, seed, n = rows
+    return [
+        kept(f"{what}-{split}-{seed}-{i}", partial(make, split, seed, i))
+        for i in tqdm(range(n), desc=f"{what} {part}", mininterval=10)
+    ]
 
 
 def stack(detector: HeatmapLocalizer, split: str, seed: int, number: int) -> Record:
@@ -234,14 +244,7 @@ def position(data: dict[str, list[Record]], real: Record, seeds: Sequence[int], 
 
 def uptake(seeds: Sequence[int]) -> tuple[Record, dict[str, list[Record]]]:
     """Which voxels that light up are lesion: single frames, and the time course."""
-    jobs = {part: [(split, seed, i) for i in range(n)] for part, (split, seed, n) in SERIES.items()}
-    bar = tqdm(total=sum(map(len, jobs.values())), desc="series", mininterval=10)
-    data: dict[str, list[Record]] = {}
-    for part, rows in jobs.items():
-        data[part] = []
-        for row in rows:
-            data[part].append(kept("-".join(map(str, ("series", *row))), lambda row=row: series(*row)))  # type: ignore[misc]
-            bar.update()
+    data = {part: records("series", part, SERIES[part], series) for part in SERIES}
     train = np.concatenate([v["values"] for v in data["train"]]).astype(np.float32)
     lesion = np.concatenate([v["lesion"] for v in data["train"]])
     test = [v for v in data["test"] if 10 <= v["lesion"].sum() <= len(v["lesion"]) - 10]
@@ -295,14 +298,11 @@ def main() -> None:
     detector = load_model("brain_lesions_heatmap")
     assert isinstance(detector, HeatmapLocalizer)
     data: dict[str, list[Record]] = {}
-    for part, (split, seed, n) in PARTS.items():
+    for part in PARTS:
         if part == "test" and args.held == "val":
             continue
-        data[part] = [
-            kept(f"{split}-{seed}-{i}", lambda i=i: stack(detector, split, seed, i))  # type: ignore[misc]
-            for i in tqdm(range(n), desc=part, mininterval=10)
-        ]
-    real = kept("mni152", lambda: template(detector))
+        data[part] = records("stack", part, PARTS[part], partial(stack, detector))
+    real = kept("mni152", partial(template, detector))
     lesion = Projection.fit([v["f"] for v in data["train"]], n=24, whole=3)
     place = Projection.fit([v["g"] for v in data["train"]], n=32, whole=0)
     for v in [v for found in data.values() for v in found]:

@@ -30,14 +30,15 @@ class _Chain:
     numbers: list[int] = field(default_factory=list)
 
 
-def link(found: Sequence[Detections], *, overlap: float = 0.2, gap: int = 1) -> Detections:
+def link(found: Sequence[Detections], *, overlap: float = 0.1, gap: int = 1) -> Detections:
     """Link the boxes of a stack's slices into boxes of the volume.
 
     From slice to slice each chain is given at most one box, and each box to at most one chain, so that the sum of their
     IoU is as large as can be (H. Kuhn, "The Hungarian method for the assignment problem", 1955); pairs under `overlap`
     stay apart. A box that no chain takes begins one, and a chain that missed `gap` slices may still go on. A box of the
-    volume is the hull of its chain, its score that of the chain's surest box, its label the one with the largest sum
-    of scores.
+    volume is the hull of its chain. Its score is 1 - Π (1 - s) over the scores s of the chain, the chance that one of them
+    at least is right if each were right by itself: a long chain counts for more. Its label has the largest
+    sum of scores.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def link(found: Sequence[Detections], *, overlap: float = 0.2, gap: int = 1) -> 
     --------
     >>> slices = [Detections([[0, 0, 4, 4]], [0.5]), Detections([[1, 0, 5, 4]], [0.9]), Detections.none(2)]
     >>> link(slices).boxes, link(slices).scores
-    (array([[0., 0., 0., 2., 5., 4.]]), array([0.9]))
+    (array([[0., 0., 0., 2., 5., 4.]]), array([0.95]))
     """
     if any(d.boxes.shape[1] != 4 for d in found):
         raise InputError("link needs boxes of slices, (n, 4)")
@@ -91,7 +92,7 @@ def _joined(found: Sequence[Detections], chains: Sequence[_Chain]) -> Detections
         score = np.array([d.scores[j] for d, j in parts])
         low, high = flat[:, :2].min(0), flat[:, 2:].max(0)
         boxes.append([chain.planes[0], *low, chain.planes[-1] + 1, *high])
-        scores.append(float(score.max()))
+        scores.append(float(1 - np.prod(1 - score)))
         votes = np.bincount([int(d.labels[j]) for d, j in parts], weights=score)
         labels.append(int(votes.argmax()))
     order = np.argsort(scores, kind="stable")[::-1]
@@ -128,7 +129,7 @@ class LinkedLocalizer(Localizer):
     def __init__(
         self,
         planar: str | Localizer = "brain_lesions_heatmap",
-        overlap: float | None = 0.2,
+        overlap: float | None = 0.1,
         gap: int = 1,
         surest: float | None = None,
     ) -> None:
