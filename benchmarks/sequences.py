@@ -59,8 +59,8 @@ THRESHOLDS = np.linspace(-5, 5, 41)
 BITE = 300
 """Voxels of each kind that a series gives, at most."""
 RANGE = {"dropout": 0.3, "window": 32, "epochs": 60}
-POSITION = {"answers": "measure", "dropout": 0.1, "window": 12, "epochs": 150, "rate": 1e-2}
-UPTAKE = {"epochs": 12, "batch": 128, "rate": 1e-2, "width": 16}
+POSITION = {"answers": "measure", "dropout": 0.1, "window": 12, "epochs": 150, "batch": 32, "rate": 1e-2}
+UPTAKE = {"epochs": 8, "batch": 256, "rate": 2e-2, "width": 16}
 
 Record = dict[str, Any]
 Values = NDArray[Any]

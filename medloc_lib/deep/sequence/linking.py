@@ -36,7 +36,7 @@ def link(found: Sequence[Detections], *, overlap: float = 0.1, gap: int = 1) -> 
     From slice to slice each chain is given at most one box, and each box to at most one chain, so that the sum of their
     IoU is as large as can be (H. Kuhn, "The Hungarian method for the assignment problem", 1955); pairs under `overlap`
     stay apart. A box that no chain takes begins one, and a chain that missed `gap` slices may still go on. A box of the
-    volume is the hull of its chain. Its score is 1 - Π (1 - s) over the scores s of the chain, the chance that one of them
+    volume is the hull of its chain. Its score is 1 - Π (1 - s) over the scores s of the chain, the chance that one
     at least is right if each were right by itself: a long chain counts for more. Its label has the largest
     sum of scores.
 
