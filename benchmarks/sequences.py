@@ -115,8 +115,8 @@ def template(detector: HeatmapLocalizer) -> Record:
     r, c = (rows - 112) // 2, (cols - 96) // 2
     bare = brain_alone(sample)
     cut = ml.Sample(bare.image[:, :, r : r + 112, c : c + 96], channels=("T1",), spacing=sample.spacing)
-    brain = (sample.mask > 0).sum(axis=(1, 2))  # type: ignore[operator]
-    z = sample.affine[2, 3] + sample.affine[2, 0] * np.arange(planes)  # type: ignore[index]
+    brain = (np.asarray(sample.mask) > 0).sum(axis=(1, 2))
+    z = np.asarray(sample.affine)[2] @ np.stack([np.arange(planes), *np.zeros((2, planes)), np.ones(planes)])
     z = np.where(brain >= brain.max() / 8, z, np.nan)
     return {"group": "mni152", "g": slice_features(detector, planes_of(cut)).astype(np.float16), "z": z}
 

@@ -89,11 +89,11 @@ def _joined(found: Sequence[Detections], chains: Sequence[_Chain]) -> Detections
     for chain in chains:
         parts = [(found[p], j) for p, j in zip(chain.planes, chain.numbers, strict=True)]
         flat = np.stack([d.boxes[j] for d, j in parts])
-        score = np.array([d.scores[j] for d, j in parts])
+        score = np.array([np.asarray(d.scores)[j] for d, j in parts])
         low, high = flat[:, :2].min(0), flat[:, 2:].max(0)
         boxes.append([chain.planes[0], *low, chain.planes[-1] + 1, *high])
         scores.append(float(1 - np.prod(1 - score)))
-        votes = np.bincount([int(d.labels[j]) for d, j in parts], weights=score)
+        votes = np.bincount([int(np.asarray(d.labels)[j]) for d, j in parts], weights=score)
         labels.append(int(votes.argmax()))
     order = np.argsort(scores, kind="stable")[::-1]
     return Detections(np.array(boxes)[order], np.array(scores)[order], np.array(labels)[order])
@@ -194,8 +194,9 @@ class LinkedLocalizer(Localizer):
 
 
 def _surer(found: Detections, score: float) -> Detections:
-    keep = found.scores >= score
-    return Detections(found.boxes[keep], found.scores[keep], found.labels[keep])
+    scores, labels = np.asarray(found.scores), np.asarray(found.labels)
+    keep = scores >= score
+    return Detections(found.boxes[keep], scores[keep], labels[keep])
 
 
 def cuts(sample: Sample) -> list[Sample]:

@@ -112,4 +112,5 @@ def gradient_by_distance(cell: nn.Module, steps: int, features: int, *, seed: in
     last = cell(x)[0][:, -1]
     direction = torch.randn(last.shape, generator=generator)
     (gradient,) = torch.autograd.grad((last * direction).sum(), x)
-    return gradient.norm(dim=2).mean(0).flip(0)
+    by_distance: Tensor = gradient.norm(dim=2).mean(0).flip(0)
+    return by_distance
