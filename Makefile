@@ -74,6 +74,8 @@ bench: setup
 	@for lesson in enhancement fusion segmentation supervised unsupervised semisupervised cnn detector generalization evidence reports; do \
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
+	@$(BIN)/python benchmarks/sequences.py
+	@$(BIN)/medloc bench --dataset brain_lesions:dims=3 --localizer sequences --json benchmarks/leaderboard.json
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
 
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.

@@ -114,6 +114,14 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.reports.weak:zones": ("zeros",),
         "medloc_lib.reports.files:read": ("zeros",),
     },
+    "11_sequences": {
+        "medloc_lib.deep.sequence.features:slice_features": ("zeros",),
+        "medloc_lib.deep.sequence.linking:link": ("zeros",),
+        "medloc_lib.deep.sequence.model:span": ("zeros",),
+        "medloc_lib.deep.sequence.model:SequenceModel.predict": ("shuffled",),
+        "medloc_lib.deep.sequence.nets:gradient_by_distance": ("zeros",),
+        "medloc_lib.deep.sequence.uptake:curves": ("zeros",),
+    },
     "20_blood_cells": {
         "medloc_lib.metrics.detection:average_precision": ("zeros",),
         "medloc_lib.geometry.boxes:iou": ("zeros",),

@@ -420,6 +420,36 @@ REPORTS = {
     ),
 }
 
+SEQUENCES = {
+    "cell_state": (
+        (
+            "def cell_state(f, i, g):\n    return np.cumsum(i * g)",
+            "half of the state is kept",
+        ),
+        (
+            "def cell_state(f, i, g):\n"
+            "    c, states = 0.0, []\n"
+            "    for now in range(len(f)):\n"
+            "        c = f[now] * (c + i[now] * g[now])\n"
+            "        states.append(c)\n"
+            "    return np.array(states)",
+            "comes on top",
+        ),
+    ),
+    "ends_off": (
+        (
+            "def ends_off(told, wanted, apart):\n    return apart * (told != wanted).sum() / 2",
+            "What lies between first and last does not count",
+        ),
+        (
+            "def ends_off(told, wanted, apart):\n"
+            "    a, b = np.flatnonzero(told), np.flatnonzero(wanted)\n"
+            "    return (abs(a[0] - b[0]) + abs(a[-1] - b[-1])) / 2",
+            "so 3.0 mm",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -434,6 +464,7 @@ WRONG = {
     "10_generalization": GENERALIZATION,
     "13_evidence": EVIDENCE,
     "12_reports": REPORTS,
+    "11_sequences": SEQUENCES,
     "20_blood_cells": BLOOD_CELLS,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

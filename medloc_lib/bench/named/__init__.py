@@ -20,6 +20,7 @@ from medloc_lib.bench.named import (
     reports,
     segmentation,
     semisupervised,
+    sequences,
     start,
     supervised,
     unsupervised,
@@ -41,6 +42,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "generalization": generalization.ROWS,
     "evidence": evidence.ROWS,
     "reports": reports.ROWS,
+    "sequences": sequences.ROWS,
     "blood_cells": blood_cells.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
