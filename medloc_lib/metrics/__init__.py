@@ -7,7 +7,7 @@ Boxes
 Whole images
     `auroc` and `balanced_accuracy` of a yes or no.
 Masks
-    `dice`, `hausdorff`, `surface_distance`.
+    `dice`, `hausdorff`, `surface_distance`; `dice_by_class` of the masks of detections.
 Certainty
     `bootstrap` puts an interval around a score; `paired_difference` says whether one method is better than another.
 
@@ -26,7 +26,14 @@ from __future__ import annotations
 from medloc_lib.geometry import iou
 from medloc_lib.metrics.classification import auroc, balanced_accuracy
 from medloc_lib.metrics.curves import AveragePrecision, Froc
-from medloc_lib.metrics.detection import average_precision, center_error, froc, pointing_game, pointing_hits
+from medloc_lib.metrics.detection import (
+    average_precision,
+    center_error,
+    dice_by_class,
+    froc,
+    pointing_game,
+    pointing_hits,
+)
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
 from medloc_lib.metrics.matching import Matches, box_size_mm, match
 from medloc_lib.metrics.resampling import Interval, bootstrap, paired_difference
@@ -43,6 +50,7 @@ __all__ = [
     "box_size_mm",
     "center_error",
     "dice",
+    "dice_by_class",
     "froc",
     "hausdorff",
     "iou",

@@ -19,6 +19,7 @@ from medloc_lib.bench.named import (
     semisupervised,
     start,
     supervised,
+    ultrasound,
     unsupervised,
 )
 from medloc_lib.errors import InputError
@@ -36,6 +37,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
     "blood_cells": blood_cells.ROWS,
+    "ultrasound": ultrasound.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 
