@@ -326,6 +326,32 @@ BLOOD_CELLS = {
     ),
 }
 
+ULTRASOUND = {
+    "alike": (
+        (
+            "def alike(a, b, right):\n    x, y = a[:, : a.shape[1] - right], b[:, right:]\n    return (x * y).mean()",
+            "Divide by the root of the product",
+        ),
+        (
+            "def alike(a, b, right):\n"
+            "    y = np.roll(b, -right, axis=1)\n"
+            "    return (a * y).sum() / np.sqrt((a**2).sum() * (y**2).sum())",
+            "lie on nothing",
+        ),
+    ),
+    "groups": (
+        (
+            "def groups(similar, least):\n    return (similar >= least).argmax(axis=1)",
+            "A chain may be long",
+        ),
+        (
+            "from scipy.sparse.csgraph import connected_components\n\n"
+            "def groups(similar, least):\n    return connected_components(similar > least)[1]",
+            "What is just at the bound counts",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -338,5 +364,6 @@ WRONG = {
     "08_cnn": CNN,
     "09_detector": DETECTOR,
     "20_blood_cells": BLOOD_CELLS,
+    "21_ultrasound": ULTRASOUND,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

@@ -109,7 +109,7 @@ def test_dice_by_class_is_that_of_the_masks_laid_over_each_other():
     truth = [Sample(np.zeros((1, 40, 31)), mask=mask, classes=("nerve", "vessel"))] * 3
     left, right = other.copy(), other.copy()
     left[:, 15:], right[:, :15] = False, False
-    boxes = np.zeros((3, 4)) + [0, 0, 40, 31]
+    boxes = [[0, 0, 40, 31]] * 3
     found = [
         Detections(boxes, labels=[0, 1, 0], masks=np.stack([left, one, right])),
         Detections(boxes[:1], labels=[1], masks=(mask == 2)[None]),
