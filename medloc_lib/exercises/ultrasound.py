@@ -17,8 +17,8 @@ def _alike(answer: Answer) -> None:
     b = np.array([[9.0, 1.0, 2.0], [-9.0, 0.0, 1.0]])
     call = "alike([[1, 2, 3], [0, 1, -1]], [[9, 1, 2], [-9, 0, 1]], 1)"
     hint = (
-        "Moved by one column, b shows in its columns 1 and 2 what a shows in 0 and 1. Only these count, above and below "
-        "the fraction bar: the 9, the -9, the 3 and the -1 lie on nothing"
+        "b shows in its columns 1 and 2 what a shows in 0 and 1. Only these count, above and below the fraction bar: "
+        "the 9, the -9, the 3 and the -1 lie on nothing"
     )
     expect_array(answer(a, b, 1), 1.0, call, hint=hint)
     rng = np.random.default_rng(0)
