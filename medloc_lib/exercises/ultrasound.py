@@ -1,4 +1,4 @@
-"""Case study 21: how alike two pictures are at a shift, and groups of pictures that must not be parted."""
+"""Case study 21: the loss that a U-Net learns by, and groups of pictures that must not be parted."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ import numpy as np
 from medloc_lib.exercises.checker import Answer, Checker, expect_array
 
 
-def _alike(answer: Answer) -> None:
-    a = np.array([[1.0, 2.0, 3.0], [0.0, 1.0, -1.0]])
-    call = "alike([[1, 2, 3], [0, 1, -1]], the same, 0)"
-    expect_array(answer(a, a, 0), 1.0, call, hint="Divide by the root of the product of both sums of squares")
-    call = "alike(a, 2 * a + 0, 0)"
-    hint = "Twice the contrast changes nothing: the sums of squares belong under the root"
-    expect_array(answer(a, 2 * a, 0), 1.0, call, hint=hint)
-    b = np.array([[9.0, 1.0, 2.0], [-9.0, 0.0, 1.0]])
-    call = "alike([[1, 2, 3], [0, 1, -1]], [[9, 1, 2], [-9, 0, 1]], 1)"
-    hint = (
-        "b shows in its columns 1 and 2 what a shows in 0 and 1. Only these count, above and below the fraction bar: "
-        "the 9, the -9, the 3 and the -1 lie on nothing"
+def _dice_loss(answer: Answer) -> None:
+    truth = np.array([[[1.0, 1.0], [0.0, 0.0]]])
+    call = "dice_loss(the truth itself, truth)"
+    expect_array(
+        answer(truth, truth), 0.0, call, hint="Nothing is lost where every pixel is right: 2 · 2 / (2 + 2) is 1"
     )
-    expect_array(answer(a, b, 1), 1.0, call, hint=hint)
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 8, 8))
-    x, y = a[:, :5], b[:, 3:]
-    wanted = (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum())
-    expect_array(answer(a, b, 3), wanted, "alike(two pictures of 8×8, right=3)", hint="Cut both to where they overlap")
+    sure = np.array([[[0.8, 0.4], [0.2, 0.0]]])
+    call = "dice_loss([[[.8, .4], [.2, 0]]], [[[1, 1], [0, 0]]])"
+    hint = "Shared: .8 + .4 = 1.2; of both: 1.4 + 2. Do not round the probabilities: a step has no slope to learn from"
+    expect_array(answer(sure, truth), 1 - 2.4 / 3.4, call, hint=hint)
+    both = np.concatenate([truth, np.zeros_like(truth)]), np.concatenate([sure, sure / 10])
+    call = "dice_loss(two pictures, of which the second has no vessel)"
+    hint = (
+        "Sum over the whole batch before dividing. A picture without the class would give 1 for the least trace of it, "
+        "and its share of the loss would say nothing of how much was found"
+    )
+    expect_array(answer(both[1], both[0]), 1 - 2.4 / 3.54, call, hint=hint)
 
 
 def _groups(answer: Answer) -> None:
@@ -52,4 +50,4 @@ def _together(labels: object, n: int) -> object:
     return labels if labels is None or given.shape != (n,) else given[:, None] == given
 
 
-check = Checker({"alike": _alike, "groups": _groups})
+check = Checker({"dice_loss": _dice_loss, "groups": _groups})

@@ -327,16 +327,18 @@ BLOOD_CELLS = {
 }
 
 ULTRASOUND = {
-    "alike": (
+    "dice_loss": (
         (
-            "def alike(a, b, right):\n    x, y = a[:, : a.shape[1] - right], b[:, right:]\n    return (x * y).mean()",
-            "Divide by the root of the product",
+            "def dice_loss(probability, truth):\n"
+            "    found = probability > 0.5\n"
+            "    return 1 - 2 * (found * truth).sum() / (found.sum() + truth.sum())",
+            "Do not round the probabilities",
         ),
         (
-            "def alike(a, b, right):\n"
-            "    y = np.roll(b, -right, axis=1)\n"
-            "    return (a * y).sum() / np.sqrt((a**2).sum() * (y**2).sum())",
-            "lie on nothing",
+            "def dice_loss(probability, truth):\n"
+            "    both = (probability + truth).sum(axis=(1, 2))\n"
+            "    return np.mean(1 - 2 * (probability * truth).sum(axis=(1, 2)) / both)",
+            "Sum over the whole batch before dividing",
         ),
     ),
     "groups": (

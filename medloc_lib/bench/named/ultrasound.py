@@ -20,7 +20,7 @@ def _unet() -> Any:
         scale=0.25,
         augment=Augment(rotate=10.0, scale=0.2, crop=(128, 144), gain=0.3),
         by_class=True,
-        epochs=80,
+        epochs=60,
         batch=8,
         ema=0.99,
     )
