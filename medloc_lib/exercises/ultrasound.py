@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from medloc_lib.exercises.checker import Answer, Checker, expect_array
@@ -30,24 +33,24 @@ def _groups(answer: Answer) -> None:
     similar = np.eye(4)
     similar[0, 2] = similar[2, 0] = 0.8
     call = "groups(similar of 4 pictures, of which 0 and 2 are alike, 0.6)"
-    hint = "Pictures 0 and 2 are of one group, 1 and 3 of one of their own each"
-    expect_array(_together(answer(similar, 0.6), 4), _together([0, 1, 0, 2], 4), call, hint=hint)
+    _expect_groups(answer(similar, 0.6), [0, 1, 0, 2], call, "0 and 2 are of one group, 1 and 3 alone in theirs")
     similar[1, 3] = similar[3, 1] = 0.6
     call = "groups(the same, with 1 and 3 at 0.6, 0.6)"
-    hint = "What is just at the bound counts"
-    expect_array(_together(answer(similar, 0.6), 4), _together([0, 1, 0, 1], 4), call, hint=hint)
+    _expect_groups(answer(similar, 0.6), [0, 1, 0, 1], call, "What is just at the bound counts")
     chain = np.eye(7)
     for i, j in ((6, 0), (0, 5), (5, 1), (1, 4)):
         chain[i, j] = chain[j, i] = 0.9
     call = "groups(a chain 6-0-5-1-4, and 2 and 3 alone, 0.6)"
     hint = "6 is like 0, and 0 is like 5: all three are of one film. A chain may be long"
-    expect_array(_together(answer(chain, 0.6), 7), _together([0, 0, 1, 2, 0, 0, 0], 7), call, hint=hint)
+    _expect_groups(answer(chain, 0.6), [0, 0, 1, 2, 0, 0, 0], call, hint)
 
 
-def _together(labels: object, n: int) -> object:
-    """Which pictures share a group, (n, n); what is no array of n numbers is given back as it is."""
-    given = np.asarray(labels)
-    return labels if labels is None or given.shape != (n,) else given[:, None] == given
+def _expect_groups(labels: Any, needed: Sequence[int], call: str, hint: str) -> None:
+    """The right pictures together, whatever their groups are called."""
+    given, right = np.asarray(labels), np.asarray(needed)
+    if labels is None or given.shape != right.shape:
+        expect_array(labels, needed, call)
+    expect_array(given[:, None] == given, right[:, None] == right, f"groups a == groups b, of {call},", hint=hint)
 
 
 check = Checker({"dice_loss": _dice_loss, "groups": _groups})
