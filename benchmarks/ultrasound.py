@@ -109,7 +109,7 @@ def parts(samples: Sequence[ml.Sample], answers: Answers, double: NDArray[np.boo
     chosen = {"all": np.full(len(samples), True), "without": ~double, "duplicates": double}
     made: dict[str, Any] = {}
     for name, keep in chosen.items():
-        index = np.flatnonzero(keep)
+        index = np.flatnonzero(keep).tolist()
         made[name] = scores([samples[i] for i in index], [[found[i] for i in index] for found in answers])
     dice = np.mean([dice_by_class(samples, found) for found in answers], axis=(0, 2))
 

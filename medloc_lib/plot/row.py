@@ -129,9 +129,10 @@ def outlines(
     >>> ax.get_title(), len(ax.collections)
     ('a', 1)
     """
+    answers = [Detections.none()] * len(named) if found is None else found
     if not named or any(s.ndim != 2 or s.mask is None for s in named.values()):
         raise InputError("outlines needs at least one picture, each 2-D and with a mask")
-    if found is not None and (len(found) != len(named) or any(len(d) and d.masks is None for d in found)):
+    if len(answers) != len(named) or any(len(d) and d.masks is None for d in answers):
         raise InputError(f"outlines needs detections with masks for each of {len(named)} pictures")
     rows = -(-len(named) // columns)
     size = (WIDTH, WIDTH / columns * rows * 1.05)
@@ -139,14 +140,15 @@ def outlines(
     for ax in grid.flat:
         ax.axis("off")
     axes = list(grid.flat[: len(named)])
-    for i, (ax, (name, sample)) in enumerate(zip(axes, named.items(), strict=True)):
+    for ax, (name, sample), told in zip(axes, named.items(), answers, strict=True):
         low, high = pictures.default_window(sample)
         ax.imshow(pictures.plane_of(sample), cmap="gray", vmin=low, vmax=high)
         ax.set_title(name, fontsize=9)
-        for label in np.unique(sample.mask[sample.mask > 0]):
-            _outline(ax, sample.mask == label, int(label) - 1, "solid")
-        for k in range(0 if found is None else len(found[i])):
-            _outline(ax, found[i].masks[k], int(found[i].labels[k]), "dashed")
+        mask = np.asarray(sample.mask)
+        for label in np.unique(mask[mask > 0]):
+            _outline(ax, mask == label, int(label) - 1, "solid")
+        for label, region in zip(np.asarray(told.labels), () if told.masks is None else told.masks, strict=True):
+            _outline(ax, region, int(label), "dashed")
     return axes
 
 
