@@ -27,7 +27,8 @@ def _unet() -> Any:
 
 
 def _threshold() -> ThresholdLocalizer:
-    return ThresholdLocalizer()
+    """What is darker than the median of all that is not black; of eight thresholds 0 is what training chooses."""
+    return ThresholdLocalizer(bright=False, threshold=0.0)
 
 
 ROWS = {"ultrasound_threshold": _threshold, "ultrasound_unet": _unet}
