@@ -9,9 +9,11 @@ import pytest
 
 from medloc_lib.cli import choose, training
 from medloc_lib.deep import resuming
-from medloc_lib.deep.localizers import load_model
+from medloc_lib.deep.localizers import UnetLocalizer, load_model
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import ThresholdLocalizer
+from medloc_lib.metrics import bootstrap, dice_by_class
+from medloc_lib.sample import Sample
 from tests.test_cli import folder, medloc  # noqa: F401 - fixtures
 
 SMALL = ("--set", "epochs=3", "--set", "widths=(4, 8)", "--set", "batch=4")
@@ -66,6 +68,24 @@ def test_validation_can_be_learned_from_too(medloc, folder, tmp_path):  # noqa: 
     assert f"; learned from train and validation, {len(ids)} images." in page
     assert "--group-by patient --with-validation --set epochs=3" in page
     assert "| mAP 0.5 | " in page
+
+
+def test_a_page_tells_dice_where_there_are_masks():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((16, 24), dtype=int)
+    mask[2:8, 3:11], mask[9:15, 12:20] = 1, 2
+    boxes = {"boxes": [[2, 3, 8, 11], [9, 12, 15, 20]], "labels": [0, 1], "classes": ("nerve", "vessel")}
+    samples = [Sample(rng.normal(size=(1, 16, 24)) + mask, mask=mask, id=str(i), **boxes) for i in range(4)]
+    fitted = UnetLocalizer(epochs=1, widths=(4, 6), batch=2, by_class=True).fit(samples)
+    splits = choose.Splits("mine", samples, None, samples)
+    page = training.card(fitted, splits, command="medloc train", seconds=1.0, title="m")
+    overlap = dice_by_class(samples, fitted.predict(samples))
+    for k, name in enumerate(("nerve", "vessel")):
+        assert f"| Dice of {name} | {bootstrap(overlap[:, k], [''] * 4)} | of masks; mean over images |" in page
+    blind = [s.replace(mask=None) for s in samples]
+    assert "Dice" not in training.card(
+        fitted, choose.Splits("mine", blind, None, blind), command="", seconds=1, title="m"
+    )
 
 
 def test_without_validation_samples_there_are_none_to_learn_from():

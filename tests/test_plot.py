@@ -277,6 +277,28 @@ def test_trend_draws_a_line_and_a_band_per_curve():
         plot.trend([1, 2, 3], {"a": scores})
 
 
+def test_outlines_follow_the_masks_of_labels_and_finds():
+    mask = np.zeros((20, 30), dtype=int)
+    mask[5:9, 4:12], mask[10:20, 20:30] = 1, 2
+    sample = Sample(np.zeros((1, 20, 30)), mask=mask, classes=("nerve", "vessel"))
+    found = [Detections([[5, 4, 9, 12]], labels=[1], masks=(mask == 1)[None]), Detections.none()]
+    first, second = plot.outlines({"a": sample, "b": sample}, found, columns=3)
+    nerve, vessel, dashed = first.collections
+    assert [to_hex(c.get_edgecolor()[0]).upper() for c in (nerve, vessel, dashed)] == [
+        *pictures.COLORS[:2],
+        pictures.COLORS[1],
+    ]
+    corners = nerve.get_paths()[0].get_extents()
+    assert (corners.x0, corners.y0, corners.x1, corners.y1) == (3.5, 4.5, 11.5, 8.5)
+    assert vessel.get_paths()[0].get_extents().x1 == 29.5  # closed where the picture ends
+    assert dashed.get_linestyles()[0][1] is not None and nerve.get_linestyles()[0][1] is None
+    assert len(second.collections) == 2 and second.get_title() == "b"
+    with pytest.raises(InputError, match="each 2-D and with a mask"):
+        plot.outlines({"a": sample.replace(mask=None)})
+    with pytest.raises(InputError, match="with masks for each of 1 pictures"):
+        plot.outlines({"a": sample}, [Detections([[0, 0, 2, 2]])])
+
+
 def test_a_row_draws_each_picture_under_its_name_with_its_histogram(volume):
     axes = plot.row({"before": GREY, "after": 2 * GREY}, window=(0, 1), histograms=True)
     assert [ax.get_title() for ax in axes] == ["before", "after"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medloc_lib.data import registry
 
-NEEDS = {"20_blood_cells": "bccd"}
+NEEDS = {"20_blood_cells": "bccd", "21_ultrasound": "usgra_seg"}
 """Lesson -> the fetched data set that it works on."""
 
 

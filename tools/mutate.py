@@ -128,6 +128,12 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.localizers.detector:HeatmapLocalizer.predict": ("shuffled",),
         "medloc_lib.deep.augment:move_boxes": ("input",),
     },
+    "21_ultrasound": {
+        "medloc_lib.data.duplicates:perceptual_hash": ("zeros",),
+        "medloc_lib.data.duplicates:best_correlation": ("shuffled",),
+        "medloc_lib.metrics.masks:dice": ("zeros",),
+        "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

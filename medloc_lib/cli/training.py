@@ -18,7 +18,7 @@ from medloc_lib.cli.choose import Splits, is_named, option_words, source
 from medloc_lib.data import registry
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import any_class
-from medloc_lib.metrics import Interval, auroc, average_precision, balanced_accuracy, bootstrap, match
+from medloc_lib.metrics import Interval, auroc, average_precision, balanced_accuracy, bootstrap, dice_by_class, match
 from medloc_lib.sample import Sample
 
 if TYPE_CHECKING:
@@ -122,6 +122,10 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         by_class = average_precision(test, found, iou=iou)
         figures += [_figure(f"AP {iou} of {name}", "told apart", value) for name, value in by_class.per_class.items()]
         figures.append(_figure(f"mAP {iou}", "mean over the classes", by_class.mean))
+    if localizer.tells_classes and all(s.mask is not None for s in test) and any(d.masks is not None for d in found):
+        overlap = dice_by_class(test, found)
+        for k, name in enumerate(localizer.classes_):
+            figures.append(_figure(f"Dice of {name}", "of masks; mean over images", bootstrap(overlap[:, k], groups)))
     if hasattr(localizer, "probability"):
         figures += _whether(localizer, test, groups)
     simulator = next((s.meta["simulator"] for s in test if "simulator" in s.meta), "")

@@ -7,7 +7,7 @@ Boxes
 Whole images
     `auroc` and `balanced_accuracy` of a yes or no.
 Masks
-    `dice`, `hausdorff`, `surface_distance`.
+    `dice`, `hausdorff`, `surface_distance`; `dice_by_class` of the masks of detections.
 Meaning of scores
     `reliability` compares what scores promise with what they keep; `find_temperature` and `rescale` make them keep it.
 Mistakes
@@ -31,7 +31,14 @@ from medloc_lib.geometry import iou
 from medloc_lib.metrics.calibration import Reliability, find_temperature, reliability, rescale
 from medloc_lib.metrics.classification import auroc, balanced_accuracy
 from medloc_lib.metrics.curves import AveragePrecision, Froc
-from medloc_lib.metrics.detection import average_precision, center_error, froc, pointing_game, pointing_hits
+from medloc_lib.metrics.detection import (
+    average_precision,
+    center_error,
+    dice_by_class,
+    froc,
+    pointing_game,
+    pointing_hits,
+)
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
 from medloc_lib.metrics.matching import Matches, box_size_mm, match
 from medloc_lib.metrics.mistakes import Mistake, mistakes
@@ -51,6 +58,7 @@ __all__ = [
     "box_size_mm",
     "center_error",
     "dice",
+    "dice_by_class",
     "find_temperature",
     "froc",
     "hausdorff",

@@ -9,6 +9,7 @@ import numpy as np
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import centers
 from medloc_lib.metrics.curves import AveragePrecision, Floats, Froc
+from medloc_lib.metrics.masks import dice
 from medloc_lib.metrics.matching import check_pairs, match
 from medloc_lib.sample import Detections, Sample
 
@@ -156,3 +157,39 @@ def _best_point(sample: Sample, found: Detections) -> Floats | None:
     if len(found) == 0 or found.scores is None:
         return None
     return np.asarray(centers(found.boxes)[int(np.argmax(found.scores))])
+
+
+def dice_by_class(truth: Sequence[Sample], detections: Sequence[Detections]) -> Floats:
+    """Dice coefficient of each class in each image, (images, classes), from the masks of the detections.
+
+    The masks of all detections of a class, however sure, are laid over each other and compared with the pixels of that
+    class in the sample's mask (0 is background, 1 the first class). 1 where a class is neither there nor found.
+
+    Parameters
+    ----------
+    truth : samples with masks and classes.
+    detections : as many, with masks where there are any.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, or something has no mask, or the samples name no classes.
+
+    Examples
+    --------
+    >>> truth = [Sample(np.zeros((1, 2, 3)), mask=[[1, 1, 0], [0, 0, 0]], classes=("nerve", "vessel"))]
+    >>> dice_by_class(truth, [Detections([[0, 1, 1, 2]], masks=np.array([[[0, 1, 0], [0, 0, 0]]], dtype=bool))])
+    array([[0.66666667, 1.        ]])
+    """
+    if len(truth) != len(detections):
+        raise InputError(f"each image needs its detections; got {len(truth)} samples and {len(detections)} detections")
+    rows = []
+    for sample, found in zip(truth, detections, strict=True):
+        if sample.mask is None or not sample.classes:
+            raise InputError(f"Dice needs a mask and the names of the classes; sample {sample.id!r} lacks one of them")
+        if len(found) and found.masks is None:
+            raise InputError(f"Dice needs the masks of the detections; those in sample {sample.id!r} are boxes alone")
+        masks = np.zeros((0, *sample.shape), dtype=bool) if found.masks is None else found.masks.astype(bool)
+        labels = np.asarray(found.labels)
+        rows.append([dice(masks[labels == k].any(axis=0), sample.mask == k + 1) for k in range(len(sample.classes))])
+    return np.asarray(rows, dtype=np.float64)

@@ -15,7 +15,7 @@ from medloc_lib.plot.maps import som_map
 from medloc_lib.plot.marking import marked
 from medloc_lib.plot.mixing import mixture
 from medloc_lib.plot.present import present
-from medloc_lib.plot.row import channels, row
+from medloc_lib.plot.row import channels, outlines, row
 from medloc_lib.plot.spaces import feature_space
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "learning",
     "marked",
     "mixture",
+    "outlines",
     "planes",
     "present",
     "reliability",

@@ -101,3 +101,60 @@ def channels(sample: Sample, *, detections: Detections | None = None, plane: int
     for ax, channel in zip(figure.subplots(1, len(views), squeeze=False)[0], views, strict=True):
         show(sample, ax=ax, channel=channel, plane=plane, detections=detections)
     return figure
+
+
+def outlines(
+    named: Mapping[str, Sample], found: Sequence[Detections] | None = None, *, columns: int = 4
+) -> Sequence[Axes]:
+    """Pictures (2-D) with the outlines of their masks, a colour per class, and of what was found, dashed.
+
+    Parameters
+    ----------
+    named : name to Sample with a mask.
+    found : detections with masks, one for each picture.
+    columns : pictures beside each other.
+
+    Returns
+    -------
+    The axes of the pictures.
+
+    Raises
+    ------
+    InputError
+        If there is no picture, one is not 2-D or has no mask, or what was found has none.
+
+    Examples
+    --------
+    >>> ax, = outlines({"a": Sample(np.eye(8)[None], mask=np.tri(8, dtype=int))}, columns=1)
+    >>> ax.get_title(), len(ax.collections)
+    ('a', 1)
+    """
+    answers = [Detections.none()] * len(named) if found is None else found
+    if not named or any(s.ndim != 2 or s.mask is None for s in named.values()):
+        raise InputError("outlines needs at least one picture, each 2-D and with a mask")
+    if len(answers) != len(named) or any(len(d) and d.masks is None for d in answers):
+        raise InputError(f"outlines needs detections with masks for each of {len(named)} pictures")
+    rows = -(-len(named) // columns)
+    size = (WIDTH, WIDTH / columns * rows * 1.05)
+    _, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for ax in grid.flat:
+        ax.axis("off")
+    axes = list(grid.flat[: len(named)])
+    for ax, (name, sample), told in zip(axes, named.items(), answers, strict=True):
+        low, high = pictures.default_window(sample)
+        ax.imshow(pictures.plane_of(sample), cmap="gray", vmin=low, vmax=high)
+        ax.set_title(name, fontsize=9)
+        mask = np.asarray(sample.mask)
+        for label in np.unique(mask[mask > 0]):
+            _outline(ax, mask == label, int(label) - 1, "solid")
+        for label, region in zip(np.asarray(told.labels), () if told.masks is None else told.masks, strict=True):
+            _outline(ax, region, int(label), "dashed")
+    return axes
+
+
+def _outline(ax: Axes, mask: ArrayLike, label: int, style: str) -> None:
+    """The outline of a mask, its border too where the picture ends."""
+    padded = np.pad(np.asarray(mask, dtype=float), 1)
+    rows, cols = (np.arange(-1, n - 1) for n in padded.shape)
+    color = pictures.COLORS[label % len(pictures.COLORS)]
+    ax.contour(cols, rows, padded, [0.5], colors=color, linewidths=1.3, linestyles=style)

@@ -320,6 +320,23 @@ def test_a_mask_becomes_one_box_per_region_in_the_order_of_how_sure_it_is():
     assert len(mask_to_detections(np.stack([np.ones((4, 4)), np.zeros((4, 4))]))) == 0
 
 
+def test_classes_that_touch_are_one_object_or_two_as_is_asked():
+    p = np.zeros((3, 8, 12))
+    p[1, 2:6, 1:5] = 0.8
+    p[2, 2:6, 5:11] = 0.9
+    p[2, 7, 0] = 0.7
+    p[0] = 1 - p[1:].sum(0)
+    assert mask_to_detections(p).boxes.tolist() == [[2, 1, 6, 11], [7, 0, 8, 1]]
+    found = mask_to_detections(p, by_class=True)
+    assert found.boxes.tolist() == [[2, 5, 6, 11], [2, 1, 6, 5], [7, 0, 8, 1]]
+    assert found.labels.tolist() == [1, 0, 1]
+    assert found.scores == pytest.approx([0.9, 0.8, 0.7])
+    assert found.masks.sum((1, 2)).tolist() == [24, 16, 1]
+    assert not (found.masks[0] & found.masks[1]).any()
+    fitted = UnetLocalizer(epochs=1, widths=(4, 6), batch=4, by_class=True).fit(scene((40, 56), 8, 0))
+    assert fitted.by_class and len(fitted.predict(scene((40, 56), 2, 1))) == 2
+
+
 def test_settings_are_those_parameters_that_are_settings():
     made = HeatmapLocalizer(epochs=7, rate=0.5, ema=0.1, seed=3)._settings()
     assert (made.epochs, made.rate, made.ema, made.seed, made.clip) == (7, 0.5, 0.1, 3, 5.0)

@@ -450,6 +450,34 @@ SEQUENCES = {
     ),
 }
 
+ULTRASOUND = {
+    "dice_loss": (
+        (
+            "def dice_loss(probability, truth):\n"
+            "    found = probability > 0.5\n"
+            "    return 1 - 2 * (found * truth).sum() / (found.sum() + truth.sum())",
+            "Do not round the probabilities",
+        ),
+        (
+            "def dice_loss(probability, truth):\n"
+            "    both = (probability + truth).sum(axis=(1, 2))\n"
+            "    return np.mean(1 - 2 * (probability * truth).sum(axis=(1, 2)) / both)",
+            "Sum over the whole batch before dividing",
+        ),
+    ),
+    "groups": (
+        (
+            "def groups(similar, least):\n    return (similar >= least).argmax(axis=1)",
+            "A chain may be long",
+        ),
+        (
+            "from scipy.sparse.csgraph import connected_components\n\n"
+            "def groups(similar, least):\n    return connected_components(similar > least)[1]",
+            "What is just at the bound counts",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -466,5 +494,6 @@ WRONG = {
     "12_reports": REPORTS,
     "11_sequences": SEQUENCES,
     "20_blood_cells": BLOOD_CELLS,
+    "21_ultrasound": ULTRASOUND,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

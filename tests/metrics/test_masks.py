@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from medloc_lib import metrics as m
 from medloc_lib.errors import InputError
+from medloc_lib.sample import Detections, Sample
 
 
 def one_hot(mask):
@@ -100,3 +101,35 @@ def test_spacing_of_masks_out_of_range(options):
 def test_percentile_out_of_range(percentile):
     with pytest.raises(InputError, match="percentile"):
         m.hausdorff(PIXEL, PIXEL, percentile=percentile)
+
+
+def test_dice_by_class_is_that_of_the_masks_laid_over_each_other():
+    one, other = blobs(0, (40, 31))
+    mask = np.where(one, 1, np.where(blobs(5, (40, 31))[0], 2, 0))
+    truth = [Sample(np.zeros((1, 40, 31)), mask=mask, classes=("nerve", "vessel"))] * 3
+    left, right = other.copy(), other.copy()
+    left[:, 15:], right[:, :15] = False, False
+    boxes = [[0, 0, 40, 31]] * 3
+    found = [
+        Detections(boxes, labels=[0, 1, 0], masks=np.stack([left, one, right])),
+        Detections(boxes[:1], labels=[1], masks=(mask == 2)[None]),
+        Detections.none(),
+    ]
+    scores = m.dice_by_class(truth, found)
+    for k, said in enumerate((other, one)):
+        expected = compute_dice(one_hot(said), one_hot(mask == k + 1)).item()
+        assert scores[0, k] == pytest.approx(expected, abs=1e-6)
+    assert scores[1:].tolist() == [[0, 1], [0, 0]]
+    nothing = truth[0].replace(mask=np.zeros((40, 31), int))
+    assert m.dice_by_class([nothing], [Detections.none()]).tolist() == [[1, 1]]
+
+
+def test_dice_by_class_needs_masks_on_both_sides():
+    sample = Sample(np.zeros((1, 9, 9)), mask=np.ones((9, 9), int), classes=("nerve",), id="u")
+    box = Detections([[0, 0, 4, 4]])
+    with pytest.raises(InputError, match="got 1 samples and 2 detections"):
+        m.dice_by_class([sample], [box, box])
+    with pytest.raises(InputError, match="those in sample 'u' are boxes alone"):
+        m.dice_by_class([sample], [box])
+    with pytest.raises(InputError, match="sample 'u' lacks one of them"):
+        m.dice_by_class([sample.replace(mask=None)], [box])

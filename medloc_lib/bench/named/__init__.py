@@ -23,6 +23,7 @@ from medloc_lib.bench.named import (
     sequences,
     start,
     supervised,
+    ultrasound,
     unsupervised,
 )
 from medloc_lib.errors import InputError
@@ -44,6 +45,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "reports": reports.ROWS,
     "sequences": sequences.ROWS,
     "blood_cells": blood_cells.ROWS,
+    "ultrasound": ultrasound.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 

@@ -37,6 +37,7 @@ class UnetLocalizer(NetLocalizer):
     widths : feature maps of each stage.
     scale : size at which the network sees the pictures, as a factor.
     augment : what may happen to a training picture, or None.
+    by_class : whether objects of different classes that touch are two, as organs are, or one, as the parts of a lesion.
     epochs, batch, rate, weight_decay, ema, patience : of the training; see `Settings`.
     seed, device, precision : see `Settings`.
 
@@ -55,6 +56,7 @@ class UnetLocalizer(NetLocalizer):
         widths: Sequence[int] = (16, 32, 64, 128),
         scale: float = 1.0,
         augment: Augment | None = HEADS,
+        by_class: bool = False,
         epochs: int = 8,
         batch: int = 16,
         rate: float = 3e-3,
@@ -69,6 +71,7 @@ class UnetLocalizer(NetLocalizer):
         self.widths = widths
         self.scale = scale
         self.augment = augment
+        self.by_class = by_class
         self.epochs = epochs
         self.batch = batch
         self.rate = rate
@@ -103,16 +106,18 @@ class UnetLocalizer(NetLocalizer):
         }
 
     def _detect(self, net: nn.Module, pictures: Tensor) -> list[Detections]:
-        return [mask_to_detections(p.cpu().numpy()) for p in net(pictures).float().softmax(1)]
+        maps = net(pictures).float().softmax(1).cpu().numpy()
+        return [mask_to_detections(p, by_class=self.by_class) for p in maps]
 
 
-def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5) -> Detections:
+def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5, by_class: bool = False) -> Detections:
     """Boxes around what hangs together where the background is unlikely.
 
     Parameters
     ----------
     probability : (1 + classes, *spatial), the background's first.
     threshold : of the probability that a pixel is not background.
+    by_class : whether pixels whose likeliest classes differ are of different objects, even where they touch.
 
     Returns
     -------
@@ -129,19 +134,26 @@ def mask_to_detections(probability: NDArray[Any], *, threshold: float = 0.5) -> 
     (array([[1., 2., 3., 5.]]), array([0.8]), array([1]))
     >>> found.masks.sum()
     np.int64(6)
+    >>> p[1, 1:3, 2], p[2, 1:3, 2] = 0.8, 0
+    >>> mask_to_detections(p, by_class=True).boxes
+    array([[1., 2., 3., 3.],
+           [1., 3., 3., 5.]])
     """
     there = 1 - probability[0]
-    objects, n = ndimage.label(there >= threshold, structure=np.ones((3,) * there.ndim))
-    places = ndimage.find_objects(objects)
+    kind = probability[1:].argmax(0) if by_class else np.zeros(there.shape, dtype=np.int64)
+    objects = np.zeros(there.shape, dtype=np.int64)
+    for k in range(len(probability) - 1 if by_class else 1):
+        parts, _ = ndimage.label((there >= threshold) & (kind == k), structure=np.ones((3,) * there.ndim))
+        objects[parts > 0] = parts[parts > 0] + objects.max()
     boxes, scores, labels = [], [], []
-    for i, place in enumerate(places):
+    for i, place in enumerate(ndimage.find_objects(objects)):
         inside = objects[place] == i + 1
         boxes.append([s.start for s in place] + [s.stop for s in place])
         scores.append(np.sort(there[place][inside])[-5:].mean())
         labels.append(probability[(slice(1, None), *place)][:, inside].mean(1).argmax())
     order = np.argsort(-np.asarray(scores), kind="stable")[:MOST]
     masks = [objects == i + 1 for i in order]
-    found = np.asarray(boxes, dtype=np.float64).reshape(n, 2 * there.ndim)
+    found = np.asarray(boxes, dtype=np.float64).reshape(len(boxes), 2 * there.ndim)
     return Detections(
         found[order],
         np.asarray(scores, dtype=np.float64)[order],
