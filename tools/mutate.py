@@ -96,13 +96,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.metrics.calibration:reliability": ("zeros",),
         "medloc_lib.metrics.calibration:rescale": ("shuffled",),
     },
-    "13_evidence": {
-        "medloc_lib.multimodal.many:benjamini_hochberg": ("zeros", "shuffled"),
-        "medloc_lib.multimodal.many:association": ("shuffled",),
-        "medloc_lib.multimodal.fusion:present": ("zeros",),
-        "medloc_lib.multimodal.patients:mass_source": ("shuffled",),
-        "medloc_lib.multimodal.finds:read_finds": ("shuffled",),
-        "medloc_lib.multimodal.prior:EvidenceLocalizer.log_prior": ("zeros",),
+    "11_sequences": {
+        "medloc_lib.deep.sequence.features:slice_features": ("zeros",),
+        "medloc_lib.deep.sequence.linking:link": ("zeros",),
+        "medloc_lib.deep.sequence.model:span": ("zeros",),
+        "medloc_lib.deep.sequence.model:SequenceModel.predict": ("shuffled",),
+        "medloc_lib.deep.sequence.nets:gradient_by_distance": ("zeros",),
+        "medloc_lib.deep.sequence.uptake:curves": ("zeros",),
     },
     "12_reports": {
         "medloc_lib.reports.tokens:tokens": ("zeros", "shuffled"),
@@ -114,13 +114,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.reports.weak:zones": ("zeros",),
         "medloc_lib.reports.files:read": ("zeros",),
     },
-    "11_sequences": {
-        "medloc_lib.deep.sequence.features:slice_features": ("zeros",),
-        "medloc_lib.deep.sequence.linking:link": ("zeros",),
-        "medloc_lib.deep.sequence.model:span": ("zeros",),
-        "medloc_lib.deep.sequence.model:SequenceModel.predict": ("shuffled",),
-        "medloc_lib.deep.sequence.nets:gradient_by_distance": ("zeros",),
-        "medloc_lib.deep.sequence.uptake:curves": ("zeros",),
+    "13_evidence": {
+        "medloc_lib.multimodal.many:benjamini_hochberg": ("zeros", "shuffled"),
+        "medloc_lib.multimodal.many:association": ("shuffled",),
+        "medloc_lib.multimodal.fusion:present": ("zeros",),
+        "medloc_lib.multimodal.patients:mass_source": ("shuffled",),
+        "medloc_lib.multimodal.finds:read_finds": ("shuffled",),
+        "medloc_lib.multimodal.prior:EvidenceLocalizer.log_prior": ("zeros",),
     },
     "20_blood_cells": {
         "medloc_lib.metrics.detection:average_precision": ("zeros",),

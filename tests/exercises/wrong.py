@@ -490,9 +490,9 @@ WRONG = {
     "08_cnn": CNN,
     "09_detector": DETECTOR,
     "10_generalization": GENERALIZATION,
-    "13_evidence": EVIDENCE,
-    "12_reports": REPORTS,
     "11_sequences": SEQUENCES,
+    "12_reports": REPORTS,
+    "13_evidence": EVIDENCE,
     "20_blood_cells": BLOOD_CELLS,
     "21_ultrasound": ULTRASOUND,
 }

@@ -41,9 +41,9 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
     "generalization": generalization.ROWS,
-    "evidence": evidence.ROWS,
-    "reports": reports.ROWS,
     "sequences": sequences.ROWS,
+    "reports": reports.ROWS,
+    "evidence": evidence.ROWS,
     "blood_cells": blood_cells.ROWS,
     "ultrasound": ultrasound.ROWS,
 }
