@@ -25,6 +25,7 @@ class Augment:
     rotate : degrees to either side, in the plane of the last two axes.
     turn : whether they are turned there by 0, 90, 180 or 270 degrees first, each as likely; for pictures that have no
         upright, with a crop whose last two sides are equal.
+    tilt : degrees to either side, in each of the other two planes; of volumes.
     scale : largest change of size, as a factor to either side of 1.
     flip : axes that are mirrored in every other picture; -1 is the last one (left and right).
     crop : sides of what is cut out at random, one number for all axes or one for each; along an axis on which the
@@ -52,6 +53,7 @@ class Augment:
     noise: float = 0.2
     drop: float = 0.0
     turn: bool = False
+    tilt: float = 0.0
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """The batch, changed; what came in stays as it was."""
@@ -82,6 +84,9 @@ class Augment:
         cos, sin = turn.cos(), turn.sin()
         matrices[:, -2, -2], matrices[:, -2, -1] = cos, -sin
         matrices[:, -1, -2], matrices[:, -1, -1] = sin, cos
+        if self.tilt and ndim == 3:
+            for axis in (-2, -1):
+                matrices = _tilted(axis, (2 * _draw(n, generator, device) - 1) * math.radians(self.tilt)) @ matrices
         size = (1 + self.scale) ** (2 * _draw(n, generator, device) - 1)
         matrices = matrices / size[:, None, None]
         for axis in self.flip:
@@ -166,6 +171,14 @@ def move_boxes(
     ignored = ignored | ((labels >= 0) & ~inside & (left > 0.1)) | (inside & (left < 0.5))
     labels = torch.where(inside | (left > 0.1), labels, -1)
     return {"boxes": clipped, "labels": labels, "ignored": ignored & (labels >= 0)}
+
+
+def _tilted(axis: int, angles: Tensor) -> Tensor:
+    """Matrices (n, 3, 3) that turn the first axis towards another by angles in radians."""
+    matrices = torch.eye(3, device=angles.device).repeat(len(angles), 1, 1)
+    matrices[:, 0, 0] = matrices[:, axis, axis] = angles.cos()
+    matrices[:, 0, axis], matrices[:, axis, 0] = -angles.sin(), angles.sin()
+    return matrices
 
 
 def _draw(shape: int | tuple[int, ...], generator: Generator, device: torch.device) -> Tensor:

@@ -1,7 +1,8 @@
 """The ladder of lessons 08 and 09, each rung a localizer.
 
 `ImageClassifier` knows only *whether* and is asked where it looked; `OneBoxLocalizer` answers one box;
-`HeatmapLocalizer` is the kit's main detector; `UnetLocalizer` paints a mask. `save_model` and `load_model` keep fitted
+`HeatmapLocalizer` is the kit's main detector; `UnetLocalizer` paints a mask, `OrganLocalizer` one in
+which each class is there once. `save_model` and `load_model` keep fitted
 ones as files.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from medloc_lib.deep.localizers.classifier import ImageClassifier
 from medloc_lib.deep.localizers.detector import HeatmapLocalizer
 from medloc_lib.deep.localizers.onebox import OneBoxLocalizer
+from medloc_lib.deep.localizers.organ import OrganLocalizer
 from medloc_lib.deep.localizers.segmenter import UnetLocalizer
 from medloc_lib.deep.localizers.stored import load_model, models, save_model
 
@@ -17,6 +19,7 @@ __all__ = [
     "HeatmapLocalizer",
     "ImageClassifier",
     "OneBoxLocalizer",
+    "OrganLocalizer",
     "UnetLocalizer",
     "load_model",
     "models",
