@@ -46,6 +46,7 @@ test: setup
 	@$(BIN)/medloc features brain_lesions
 	@echo "== test: data of the case studies, where they can be had"
 	@$(BIN)/medloc data fetch bccd || true
+	@$(BIN)/medloc data fetch msd_hippocampus || true
 	@echo "== test: every notebook, stored outputs compared"
 	@OMP_NUM_THREADS=1 $(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -75,6 +76,7 @@ bench: setup
 		$(BIN)/medloc bench --dataset brain_lesions --localizer threshold --localizer $$lesson \
 			--json benchmarks/leaderboard.json || exit 1; done
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
+	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/python benchmarks/hippocampus.py
 
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions
@@ -86,6 +88,8 @@ models: setup
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/medloc train --dataset bccd --with-validation \
 		--localizer blood_cells_heatmap --out models/bccd_heatmap
+	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/medloc train --dataset msd_hippocampus --with-validation \
+		--localizer hippocampus_unet --out models/hippocampus_unet
 
 format: setup
 	@echo "== format"

@@ -18,7 +18,7 @@ from medloc_lib.cli.choose import Splits, is_named, option_words, source
 from medloc_lib.data import registry
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import any_class
-from medloc_lib.metrics import Interval, auroc, average_precision, balanced_accuracy, bootstrap, match
+from medloc_lib.metrics import Interval, auroc, average_precision, balanced_accuracy, bootstrap, match, organ_scores
 from medloc_lib.sample import Sample
 
 if TYPE_CHECKING:
@@ -122,6 +122,12 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         by_class = average_precision(test, found, iou=iou)
         figures += [_figure(f"AP {iou} of {name}", "told apart", value) for name, value in by_class.per_class.items()]
         figures.append(_figure(f"mAP {iou}", "mean over the classes", by_class.mean))
+    if localizer.metric == "Dice":
+        scores = organ_scores(test, found)
+        for name, dice, center in zip(localizer.classes_, scores.dice.T, scores.center.T, strict=True):
+            figures.append(_figure(f"Dice of {name}", "of its mask", bootstrap(dice, groups)))
+            figures.append(_figure(f"Centre mm of {name}", "of its box", bootstrap(center, groups)))
+        figures.append(_figure("mean Dice", "mean over the classes", bootstrap(scores.dice.mean(1), groups)))
     if hasattr(localizer, "probability"):
         figures += _whether(localizer, test, groups)
     simulator = next((s.meta["simulator"] for s in test if "simulator" in s.meta), "")

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from medloc_lib.deep.tensors import Batch
+from medloc_lib.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Augment:
 
     Parameters
     ----------
-    rotate : degrees to either side, in the plane of the last two axes.
+    rotate : degrees to either side, in the plane of the last two axes; three numbers for a volume that is turned about
+        each of its axes, the first of them that same turn.
     turn : whether they are turned there by 0, 90, 180 or 270 degrees first, each as likely; for pictures that have no
         upright, with a crop whose last two sides are equal.
-    tilt : degrees to either side, in each of the other two planes; of volumes.
     scale : largest change of size, as a factor to either side of 1.
     flip : axes that are mirrored in every other picture; -1 is the last one (left and right).
     crop : sides of what is cut out at random, one number for all axes or one for each; along an axis on which the
@@ -44,7 +45,7 @@ class Augment:
     (torch.Size([2, 1, 6, 6]), torch.Size([2, 1, 4]))
     """
 
-    rotate: float = 12.0
+    rotate: float | tuple[float, float, float] = 12.0
     scale: float = 0.12
     flip: tuple[int, ...] = (-1,)
     crop: int | tuple[int, ...] | None = None
@@ -53,7 +54,6 @@ class Augment:
     noise: float = 0.2
     drop: float = 0.0
     turn: bool = False
-    tilt: float = 0.0
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """The batch, changed; what came in stays as it was."""
@@ -77,16 +77,20 @@ class Augment:
 
     def sample_affine(self, n: int, ndim: int, generator: Generator, device: torch.device) -> Tensor:
         """Matrices (n, ndim, ndim) from a place in the new picture to one in the old, both from their centres."""
-        turn = (2 * _draw(n, generator, device) - 1) * math.radians(self.rotate)
+        about, *others = self.rotate if isinstance(self.rotate, tuple) else (self.rotate,)
+        if others and ndim != 3:
+            raise InputError(
+                f"only a volume is turned about three axes; got pictures of {ndim}, and rotate={self.rotate}"
+            )
+        turn = (2 * _draw(n, generator, device) - 1) * math.radians(about)
         if self.turn:
             turn = turn + (4 * _draw(n, generator, device)).floor() * (math.pi / 2)
         matrices = torch.eye(ndim, device=device).repeat(n, 1, 1)
         cos, sin = turn.cos(), turn.sin()
         matrices[:, -2, -2], matrices[:, -2, -1] = cos, -sin
         matrices[:, -1, -2], matrices[:, -1, -1] = sin, cos
-        if self.tilt and ndim == 3:
-            for axis in (-2, -1):
-                matrices = _tilted(axis, (2 * _draw(n, generator, device) - 1) * math.radians(self.tilt)) @ matrices
+        for axis, most in zip((-1, -2), others, strict=False):
+            matrices = _tilted(axis, (2 * _draw(n, generator, device) - 1) * math.radians(most)) @ matrices
         size = (1 + self.scale) ** (2 * _draw(n, generator, device) - 1)
         matrices = matrices / size[:, None, None]
         for axis in self.flip:
@@ -174,7 +178,7 @@ def move_boxes(
 
 
 def _tilted(axis: int, angles: Tensor) -> Tensor:
-    """Matrices (n, 3, 3) that turn the first axis towards another by angles in radians."""
+    """Matrices (n, 3, 3) that turn the first axis against another by angles in radians."""
     matrices = torch.eye(3, device=angles.device).repeat(len(angles), 1, 1)
     matrices[:, 0, 0] = matrices[:, axis, axis] = angles.cos()
     matrices[:, 0, axis], matrices[:, axis, 0] = -angles.sin(), angles.sin()

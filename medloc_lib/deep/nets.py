@@ -228,8 +228,8 @@ def unet(
     """MONAI's U-Net: a logit for the background and for each class at every pixel.
 
     The first stage sees each `finest`-th pixel; 1 is dear, and keeps borders sharp. Each further stage sees half the
-    size. Pictures of any size: they are filled up to a multiple of its strides, and the answer is cut again. (O. Ronneberger,
-    P. Fischer and T. Brox, MICCAI 2015; with residual units: E. Kerfoot et al., STACOM 2018.)
+    size. Pictures of any size: they are filled up to a multiple of its strides, and the answer is cut again. (O.
+    Ronneberger, P. Fischer and T. Brox, MICCAI 2015; with residual units: E. Kerfoot et al., STACOM 2018.)
 
     >>> unet(4, 3)(torch.zeros(1, 4, 30, 33)).shape
     torch.Size([1, 4, 30, 33])

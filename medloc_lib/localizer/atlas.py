@@ -34,7 +34,8 @@ class AtlasLocalizer(Localizer):
     --------
     >>> mask = np.zeros((4, 6), dtype=int)
     >>> mask[1:3, 2:5] = 1
-    >>> train = [Sample(np.zeros((1, 4, 6)), mask=m, boxes=[], classes=("organ",)) for m in (mask, mask, 0 * mask)]
+    >>> masks = (mask, mask, mask, 0 * mask)
+    >>> train = [Sample(np.zeros((1, 4, 6)), mask=m, boxes=[], classes=("organ",)) for m in masks]
     >>> AtlasLocalizer().fit(train).predict([Sample(np.zeros((1, 8, 6)))])[0].boxes
     array([[2., 2., 6., 5.]])
     """
@@ -126,21 +127,6 @@ def organs(probability: NDArray[Any]) -> Detections:
         masks=np.asarray(masks, dtype=bool).reshape(len(masks), *likeliest.shape),
         heatmap=1 - probability[0],
     )
-
-
-def label_map(found: Detections, shape: Sequence[int]) -> NDArray[np.uint8]:
-    """The masks of detections as one label map, 0 the background, 1 the first class; the surer lies on top.
-
-    >>> masks = np.array([[[1, 1, 0]], [[0, 1, 1]]], dtype=bool)
-    >>> label_map(Detections([[0, 0, 1, 2], [0, 1, 1, 3]], [0.9, 0.4], [0, 1], masks=masks), (1, 3))
-    array([[1, 1, 2]], dtype=uint8)
-    """
-    if found.masks is None:
-        raise InputError("a label map is made of masks; these detections have boxes alone")
-    painted = np.zeros(tuple(shape), dtype=np.uint8)
-    for i in np.argsort(found.scores, kind="stable"):
-        painted[found.masks[i]] = found.labels[i] + 1
-    return painted
 
 
 def resized(picture: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:

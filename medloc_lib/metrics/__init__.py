@@ -7,7 +7,7 @@ Boxes
 Whole images
     `auroc` and `balanced_accuracy` of a yes or no.
 Masks
-    `dice`, `hausdorff`, `surface_distance`.
+    `dice`, `hausdorff`, `surface_distance`; `organ_scores` gives these and the error of the centre, class by class.
 Certainty
     `bootstrap` puts an interval around a score; `paired_difference` says whether one method is better than another.
 
@@ -29,6 +29,7 @@ from medloc_lib.metrics.curves import AveragePrecision, Froc
 from medloc_lib.metrics.detection import average_precision, center_error, froc, pointing_game, pointing_hits
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
 from medloc_lib.metrics.matching import Matches, box_size_mm, match
+from medloc_lib.metrics.organs import OrganScores, label_map, organ_scores
 from medloc_lib.metrics.resampling import Interval, bootstrap, paired_difference
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Froc",
     "Interval",
     "Matches",
+    "OrganScores",
     "auroc",
     "average_precision",
     "balanced_accuracy",
@@ -46,7 +48,9 @@ __all__ = [
     "froc",
     "hausdorff",
     "iou",
+    "label_map",
     "match",
+    "organ_scores",
     "paired_difference",
     "pointing_game",
     "pointing_hits",

@@ -15,6 +15,7 @@ from medloc_lib.bench.named import (
     detector,
     enhancement,
     fusion,
+    hippocampus,
     segmentation,
     semisupervised,
     start,
@@ -36,6 +37,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "cnn": cnn.ROWS,
     "detector": detector.ROWS,
     "blood_cells": blood_cells.ROWS,
+    "hippocampus": hippocampus.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 

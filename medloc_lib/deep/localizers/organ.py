@@ -15,11 +15,11 @@ from medloc_lib.deep.localizers.segmenter import UnetLocalizer
 from medloc_lib.deep.nets import unet
 from medloc_lib.deep.tensors import Data
 from medloc_lib.errors import InputError
-from medloc_lib.localizer.atlas import label_map, organs
-from medloc_lib.metrics import dice
+from medloc_lib.localizer.atlas import organs
+from medloc_lib.metrics import dice, label_map
 from medloc_lib.sample import Detections, Sample
 
-TURNS = Augment(rotate=15.0, tilt=15.0, scale=0.15, flip=())
+TURNS = Augment(rotate=15.0, scale=0.15, flip=())
 """Pictures from other directions and of other sizes, but never mirrored: left and right are not the same organ."""
 
 
@@ -95,17 +95,15 @@ class OrganLocalizer(UnetLocalizer):
         """Network -> mean Dice coefficient over classes and samples whose pixels are made ready once."""
         pictures, shapes = self._pictures(samples), [s.shape for s in samples]
 
+        masks: list[Any] = [sample.mask for sample in samples]
+
         def score(net: nn.Module) -> float:
             found = self._answer(net, pictures, shapes)
-            return float(np.mean([dice_of(s, f) for s, f in zip(samples, found, strict=True)]))
+            told = [label_map(f, shape) for f, shape in zip(found, shapes, strict=True)]
+            classes = range(1, len(self.classes_) + 1)
+            return float(np.mean([dice(m == k, t == k) for m, t in zip(masks, told, strict=True) for k in classes]))
 
         return score
-
-
-def dice_of(sample: Sample, found: Detections) -> list[float]:
-    """Dice coefficient of each class of a sample."""
-    painted = label_map(found, sample.shape)
-    return [dice(sample.mask == k + 1, painted == k + 1) for k in range(len(sample.classes))]  # type: ignore[arg-type]
 
 
 def centred(pictures: Sequence[Tensor], *, fill: float | None = None) -> list[Tensor]:
