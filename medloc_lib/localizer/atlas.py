@@ -122,7 +122,7 @@ def organs(probability: NDArray[Any]) -> Detections:
             masks.append(mask)
     return Detections(
         np.asarray(boxes, dtype=np.float64).reshape(-1, 2 * ndim),
-        scores,
+        np.asarray(scores, dtype=np.float64),
         np.asarray(labels, dtype=np.int64),
         masks=np.asarray(masks, dtype=bool).reshape(len(masks), *likeliest.shape),
         heatmap=1 - probability[0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -101,6 +102,8 @@ class OrganLocalizer(UnetLocalizer):
             found = self._answer(net, pictures, shapes)
             told = [label_map(f, shape) for f, shape in zip(found, shapes, strict=True)]
             classes = range(1, len(self.classes_) + 1)
+            if not told:
+                return math.nan
             return float(np.mean([dice(m == k, t == k) for m, t in zip(masks, told, strict=True) for k in classes]))
 
         return score
