@@ -93,18 +93,15 @@ class OrganLocalizer(UnetLocalizer):
         return [organs(p.cpu().numpy()) for p in net(pictures).float().softmax(1)]
 
     def _validation(self, samples: Sequence[Sample]) -> Any:
-        """Network -> mean Dice coefficient over classes and samples whose pixels are made ready once."""
-        pictures, shapes = self._pictures(samples), [s.shape for s in samples]
-
-        masks: list[Any] = [sample.mask for sample in samples]
+        """Network -> mean Dice coefficient over classes and samples with masks, whose pixels are made ready once."""
+        known: list[Any] = [sample for sample in samples if sample.mask is not None]
+        pictures, shapes = self._pictures(known), [s.shape for s in known]
+        classes = range(1, len(self.classes_) + 1)
 
         def score(net: nn.Module) -> float:
-            found = self._answer(net, pictures, shapes)
-            told = [label_map(f, shape) for f, shape in zip(found, shapes, strict=True)]
-            classes = range(1, len(self.classes_) + 1)
-            if not told:
-                return math.nan
-            return float(np.mean([dice(m == k, t == k) for m, t in zip(masks, told, strict=True) for k in classes]))
+            told = map(label_map, self._answer(net, pictures, shapes), shapes)
+            scores = [dice(s.mask == k, t == k) for s, t in zip(known, told, strict=True) for k in classes]
+            return float(np.mean(scores)) if scores else math.nan
 
         return score
 
