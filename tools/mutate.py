@@ -95,6 +95,13 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.localizers.detector:HeatmapLocalizer.predict": ("shuffled",),
         "medloc_lib.deep.augment:move_boxes": ("input",),
     },
+    "22_hippocampus": {
+        "medloc_lib.metrics.organs:organ_scores": ("zeros",),
+        "medloc_lib.metrics.organs:label_map": ("zeros",),
+        "medloc_lib.localizer.atlas:organs": ("zeros",),
+        "medloc_lib.localizer.atlas:resized": ("zeros",),
+        "medloc_lib.deep.localizers.organ:centred": ("shuffled",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 
