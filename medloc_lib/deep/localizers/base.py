@@ -199,7 +199,7 @@ class NetLocalizer(Localizer):
         device = next(net.parameters()).device
         found: list[Detections] = [Detections.none(self.ndim_)] * len(pictures)
         for group in alike(pictures):
-            stacked = torch.stack([pictures[i] for i in group]).to(device).float()
+            stacked = torch.stack([pictures[i].float() for i in group]).to(device)  # autocast stacks no half on a CPU
             for i, detections in zip(group, self._detect(net, stacked), strict=True):
                 found[i] = resized(detections, tuple(pictures[i].shape[1:]), shapes[i])
         return found
