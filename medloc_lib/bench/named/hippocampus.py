@@ -13,7 +13,7 @@ def _unet() -> Any:
     from medloc_lib.deep.localizers import OrganLocalizer
 
     turns = Augment(rotate=(15.0, 15.0, 15.0), scale=0.15, flip=(), crop=(32, 48, 32))
-    return OrganLocalizer(augment=turns, epochs=18, batch=3)
+    return OrganLocalizer(augment=turns, epochs=10, batch=2)
 
 
 ROWS = {"hippocampus_mean_box": MeanBoxLocalizer, "hippocampus_atlas": AtlasLocalizer, "hippocampus_unet": _unet}
