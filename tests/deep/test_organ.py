@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from medloc_lib.cli import training
+from medloc_lib.cli.choose import Splits
 from medloc_lib.deep.augment import Augment
 from medloc_lib.deep.localizers import OrganLocalizer, load_model, save_model
 from medloc_lib.deep.localizers.organ import centred
@@ -75,3 +77,10 @@ def test_pictures_lie_in_the_middle_with_their_border_around():
     made, same = centred([small, torch.zeros(1, 2, 5, 3)])
     assert made.shape == same.shape == (1, 2, 5, 3)
     assert torch.equal(made[0, 0, 1:3], small[0, 0]) and torch.equal(made[0, 1, 4], small[0, 0, 1])
+
+
+def test_its_page_gives_dice_by_class(fitted):
+    test = volumes(4, 4)
+    page = training.card(fitted, Splits("toys", [], None, test), command="x", seconds=1, title="t")
+    dice = organ_scores(test, fitted.predict(test)).dice
+    assert f"| Dice of bright | {dice[:, 1].mean():.3f} [" in page and f"| mean Dice | {dice.mean():.3f} [" in page
