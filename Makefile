@@ -47,6 +47,7 @@ test: setup
 	@echo "== test: data of the case studies, where they can be had"
 	@$(BIN)/medloc data fetch bccd || true
 	@$(BIN)/medloc data fetch usgra_seg || true
+	@$(BIN)/medloc data fetch msd_hippocampus || true
 	@echo "== test: every notebook, stored outputs compared"
 	@OMP_NUM_THREADS=1 $(PYTEST) -q -n 2 --dist loadfile --nbval-lax notebooks --nbval-sanitize-with tests/nbval_sanitize.cfg
 	@echo "== test: in the browser"
@@ -79,6 +80,7 @@ bench: setup
 	@$(BIN)/medloc bench --dataset brain_lesions:dims=3 --localizer sequences --json benchmarks/leaderboard.json
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
 	@! $(BIN)/medloc data fetch usgra_seg || $(BIN)/python benchmarks/ultrasound.py
+	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/python benchmarks/hippocampus.py
 
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions
@@ -93,6 +95,8 @@ models: setup
 		--localizer blood_cells_heatmap --out models/bccd_heatmap
 	@! $(BIN)/medloc data fetch usgra_seg || $(BIN)/medloc train --dataset usgra_seg --with-validation \
 		--localizer ultrasound_unet --out models/usgra_unet
+	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/medloc train --dataset msd_hippocampus --with-validation \
+		--localizer hippocampus_unet --out models/hippocampus_unet
 
 format: setup
 	@echo "== format"

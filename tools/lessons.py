@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medloc_lib.data import registry
 
-NEEDS = {"20_blood_cells": "bccd", "21_ultrasound": "usgra_seg"}
+NEEDS = {"20_blood_cells": "bccd", "21_ultrasound": "usgra_seg", "22_hippocampus": "msd_hippocampus"}
 """Lesson -> the fetched data set that it works on."""
 
 

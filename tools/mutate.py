@@ -134,6 +134,14 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.metrics.masks:dice": ("zeros",),
         "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
     },
+    "22_hippocampus": {
+        "medloc_lib.metrics.organs:organ_scores": ("zeros",),
+        "medloc_lib.metrics.organs:label_map": ("zeros",),
+        "medloc_lib.localizer.atlas:organs": ("zeros",),
+        "medloc_lib.localizer.atlas:resized": ("zeros",),
+        "medloc_lib.metrics.masks:dice": ("zeros",),
+        "medloc_lib.deep.augment:apply_affine": ("zeros",),
+    },
 }
 """Lesson -> core function -> the ways in which it is broken (those that change what the function means)."""
 

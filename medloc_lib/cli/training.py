@@ -18,7 +18,16 @@ from medloc_lib.cli.choose import Splits, is_named, option_words, source
 from medloc_lib.data import registry
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import any_class
-from medloc_lib.metrics import Interval, auroc, average_precision, balanced_accuracy, bootstrap, dice_by_class, match
+from medloc_lib.metrics import (
+    Interval,
+    auroc,
+    average_precision,
+    balanced_accuracy,
+    bootstrap,
+    dice_by_class,
+    match,
+    organ_scores,
+)
 from medloc_lib.sample import Sample
 
 if TYPE_CHECKING:
@@ -122,7 +131,13 @@ def card(localizer: NetLocalizer, splits: Splits, *, command: str, seconds: floa
         by_class = average_precision(test, found, iou=iou)
         figures += [_figure(f"AP {iou} of {name}", "told apart", value) for name, value in by_class.per_class.items()]
         figures.append(_figure(f"mAP {iou}", "mean over the classes", by_class.mean))
-    if localizer.tells_classes and all(s.mask is not None for s in test) and any(d.masks is not None for d in found):
+    if localizer.metric == "Dice":
+        scores = organ_scores(test, found)
+        for name, dice, center in zip(localizer.classes_, scores.dice.T, scores.center.T, strict=True):
+            figures.append(_figure(f"Dice of {name}", "of its mask", bootstrap(dice, groups)))
+            figures.append(_figure(f"Centre mm of {name}", "of its box", bootstrap(center, groups)))
+        figures.append(_figure("mean Dice", "mean over the classes", bootstrap(scores.dice.mean(1), groups)))
+    elif localizer.tells_classes and all(s.mask is not None for s in test) and any(d.masks is not None for d in found):
         overlap = dice_by_class(test, found)
         for k, name in enumerate(localizer.classes_):
             figures.append(_figure(f"Dice of {name}", "of masks; mean over images", bootstrap(overlap[:, k], groups)))

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from medloc_lib.deep.randomize import KNOTS, REACH, bend, focus, shade
 from medloc_lib.deep.tensors import Batch
+from medloc_lib.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Augment:
 
     Parameters
     ----------
-    rotate : degrees to either side, in the plane of the last two axes.
+    rotate : degrees to either side, in the plane of the last two axes; three numbers for a volume that is turned about
+        each of its axes, the first of them that same turn.
     turn : whether they are turned there by 0, 90, 180 or 270 degrees first, each as likely; for pictures that have no
         upright, with a crop whose last two sides are equal.
     scale : largest change of size, as a factor to either side of 1.
@@ -48,7 +50,7 @@ class Augment:
     (torch.Size([2, 1, 6, 6]), torch.Size([2, 1, 4]))
     """
 
-    rotate: float = 12.0
+    rotate: float | tuple[float, float, float] = 12.0
     scale: float = 0.12
     flip: tuple[int, ...] = (-1,)
     crop: int | tuple[int, ...] | None = None
@@ -83,13 +85,20 @@ class Augment:
 
     def sample_affine(self, n: int, ndim: int, generator: Generator, device: torch.device) -> Tensor:
         """Matrices (n, ndim, ndim) from a place in the new picture to one in the old, both from their centres."""
-        turn = (2 * _draw(n, generator, device) - 1) * math.radians(self.rotate)
+        about, *others = self.rotate if isinstance(self.rotate, tuple) else (self.rotate,)
+        if others and ndim != 3:
+            raise InputError(
+                f"only a volume is turned about three axes; got pictures of {ndim}, and rotate={self.rotate}"
+            )
+        turn = (2 * _draw(n, generator, device) - 1) * math.radians(about)
         if self.turn:
             turn = turn + (4 * _draw(n, generator, device)).floor() * (math.pi / 2)
         matrices = torch.eye(ndim, device=device).repeat(n, 1, 1)
         cos, sin = turn.cos(), turn.sin()
         matrices[:, -2, -2], matrices[:, -2, -1] = cos, -sin
         matrices[:, -1, -2], matrices[:, -1, -1] = sin, cos
+        for axis, most in zip((-1, -2), others, strict=False):
+            matrices = _tilted(axis, (2 * _draw(n, generator, device) - 1) * math.radians(most)) @ matrices
         size = (1 + self.scale) ** (2 * _draw(n, generator, device) - 1)
         matrices = matrices / size[:, None, None]
         for axis in self.flip:
@@ -190,6 +199,14 @@ def move_boxes(
     ignored = ignored | ((labels >= 0) & ~inside & (left > 0.1)) | (inside & (left < 0.5))
     labels = torch.where(inside | (left > 0.1), labels, -1)
     return {"boxes": clipped, "labels": labels, "ignored": ignored & (labels >= 0)}
+
+
+def _tilted(axis: int, angles: Tensor) -> Tensor:
+    """Matrices (n, 3, 3) that turn the first axis against another by angles in radians."""
+    matrices = torch.eye(3, device=angles.device).repeat(len(angles), 1, 1)
+    matrices[:, 0, 0] = matrices[:, axis, axis] = angles.cos()
+    matrices[:, 0, axis], matrices[:, axis, 0] = -angles.sin(), angles.sin()
+    return matrices
 
 
 def _draw(shape: int | tuple[int, ...], generator: Generator, device: torch.device) -> Tensor:

@@ -222,20 +222,23 @@ class BoxNet(nn.Module):
         return torch.cat([answer[:, :1], answer[:, 1:].sigmoid()], dim=1)
 
 
-def unet(channels: int, classes: int, *, ndim: int = 2, widths: Sequence[int] = (16, 32, 64, 128)) -> nn.Module:
+def unet(
+    channels: int, classes: int, *, ndim: int = 2, widths: Sequence[int] = (16, 32, 64, 128), finest: int = 2
+) -> nn.Module:
     """MONAI's U-Net: a logit for the background and for each class at every pixel.
 
-    Pictures of any size: they are filled up to a multiple of its strides, and the answer is cut again. (O. Ronneberger,
-    P. Fischer and T. Brox, MICCAI 2015; with residual units: E. Kerfoot et al., STACOM 2018.)
+    The first stage sees each `finest`-th pixel; 1 is dear, and keeps borders sharp. Each further stage sees half the
+    size. Pictures of any size: they are filled up to a multiple of its strides, and the answer is cut again. (O.
+    Ronneberger, P. Fischer and T. Brox, MICCAI 2015; with residual units: E. Kerfoot et al., STACOM 2018.)
 
     >>> unet(4, 3)(torch.zeros(1, 4, 30, 33)).shape
     torch.Size([1, 4, 30, 33])
     """
     from monai.networks.nets.unet import UNet
 
-    strides = [2] * (len(widths) - 1)
+    strides = [finest, *[2] * (len(widths) - 2)]
     net = UNet(ndim, channels, classes + 1, channels=widths, strides=strides, num_res_units=2, norm="batch")
-    return Padded(net, 2 ** len(strides))
+    return Padded(net, math.prod(strides))
 
 
 class Padded(nn.Module):

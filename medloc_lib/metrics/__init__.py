@@ -7,7 +7,8 @@ Boxes
 Whole images
     `auroc` and `balanced_accuracy` of a yes or no.
 Masks
-    `dice`, `hausdorff`, `surface_distance`; `dice_by_class` of the masks of detections.
+    `dice`, `hausdorff`, `surface_distance`; `dice_by_class` of the masks of detections; `organ_scores`
+    gives Dice, distances and the error of the centre, class by class, where each is there once.
 Meaning of scores
     `reliability` compares what scores promise with what they keep; `find_temperature` and `rescale` make them keep it.
 Mistakes
@@ -42,6 +43,7 @@ from medloc_lib.metrics.detection import (
 from medloc_lib.metrics.masks import dice, hausdorff, surface_distance
 from medloc_lib.metrics.matching import Matches, box_size_mm, match
 from medloc_lib.metrics.mistakes import Mistake, mistakes
+from medloc_lib.metrics.organs import OrganScores, label_map, organ_scores
 from medloc_lib.metrics.resampling import Interval, bootstrap, paired_difference
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "Interval",
     "Matches",
     "Mistake",
+    "OrganScores",
     "Reliability",
     "auroc",
     "average_precision",
@@ -63,8 +66,10 @@ __all__ = [
     "froc",
     "hausdorff",
     "iou",
+    "label_map",
     "match",
     "mistakes",
+    "organ_scores",
     "paired_difference",
     "pointing_game",
     "pointing_hits",

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from medloc_lib.deep.augment import Augment, apply_affine, move_boxes, sample_shift
+from medloc_lib.errors import InputError
 from medloc_lib.geometry import iou, mask_to_boxes
 
 STILL = Augment(rotate=0, scale=0, flip=(), crop=None, gain=0, offset=0, noise=0)
@@ -41,6 +42,22 @@ def test_nothing_asked_nothing_changed():
     torch.testing.assert_close(made["images"], given["images"].float())
     for name in ("masks", "boxes", "labels", "ignored"):
         assert torch.equal(made[name], given[name])
+
+
+@pytest.mark.parametrize("about", [0, 1, 2])
+def test_a_volume_turns_about_each_axis(about):
+    angles = tuple(30.0 * (about == axis) for axis in range(3))
+    made = Augment(rotate=angles, scale=0, flip=()).sample_affine(50, 3, generator(), torch.device("cpu"))
+    still = torch.eye(3)[about]
+    torch.testing.assert_close(made[:, about], still.repeat(50, 1))  # that axis stays where it is
+    torch.testing.assert_close(made @ made.mT, torch.eye(3).repeat(50, 1, 1))
+    spread = torch.rad2deg(torch.arccos(made[:, (about + 1) % 3, (about + 1) % 3]))
+    assert 25 < spread.max() <= 30.01 and torch.linalg.det(made).min() > 0.99
+
+
+def test_only_a_volume_has_three_axes_to_turn_about():
+    with pytest.raises(InputError, match="only a volume"):
+        Augment(rotate=(1.0, 2.0, 3.0))(batch((20, 24), [[4, 6, 12, 18]]), generator())
 
 
 @pytest.mark.parametrize("shape", [(80, 96), (40, 48, 44)])

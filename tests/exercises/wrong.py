@@ -478,6 +478,38 @@ ULTRASOUND = {
     ),
 }
 
+HIPPOCAMPUS = {
+    "dice_by_class": (
+        (
+            "def dice_by_class(truth, told, classes):\n"
+            "    return np.array([((truth == k) & (told == k)).sum() / ((truth == k) | (told == k)).sum()\n"
+            "                     for k in range(1, classes + 1)])",
+            "twice what is shared",
+        ),
+        (
+            "def dice_by_class(truth, told, classes):\n"
+            "    made = []\n"
+            "    for k in range(1, classes + 1):\n"
+            "        both = (truth == k).sum() + (told == k).sum()\n"
+            "        made.append(2 * ((truth == k) & (told == k)).sum() / both if both else 0.0)\n"
+            "    return np.array(made)",
+            "both masks are empty and agree",
+        ),
+    ),
+    "largest": (
+        (
+            "def largest(mask):\n"
+            "    parts, n = ndimage.label(mask)\n"
+            "    return parts == 1 + np.bincount(parts.ravel())[1:].argmax() if n else mask",
+            "by an edge or a corner",
+        ),
+        (
+            "def largest(mask):\n    parts, n = ndimage.label(mask, np.ones((3,) * mask.ndim))\n    return parts == 1",
+            "need not be the first",
+        ),
+    ),
+}
+
 WRONG = {
     "00_start_here": START_HERE,
     "01_images": IMAGES,
@@ -495,5 +527,6 @@ WRONG = {
     "13_evidence": EVIDENCE,
     "20_blood_cells": BLOOD_CELLS,
     "21_ultrasound": ULTRASOUND,
+    "22_hippocampus": HIPPOCAMPUS,
 }
 """Lesson -> exercise -> (wrong answer, what it is told)."""

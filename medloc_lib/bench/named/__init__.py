@@ -17,6 +17,7 @@ from medloc_lib.bench.named import (
     evidence,
     fusion,
     generalization,
+    hippocampus,
     reports,
     segmentation,
     semisupervised,
@@ -46,6 +47,7 @@ LESSONS: Mapping[str, Mapping[str, Make]] = {
     "evidence": evidence.ROWS,
     "blood_cells": blood_cells.ROWS,
     "ultrasound": ultrasound.ROWS,
+    "hippocampus": hippocampus.ROWS,
 }
 """Lesson -> its rows, in the order of the course."""
 

@@ -13,13 +13,14 @@ from medloc_lib.deep.localizers.base import NetLocalizer
 from medloc_lib.deep.localizers.classifier import ImageClassifier
 from medloc_lib.deep.localizers.detector import HeatmapLocalizer
 from medloc_lib.deep.localizers.onebox import OneBoxLocalizer
+from medloc_lib.deep.localizers.organ import OrganLocalizer
 from medloc_lib.deep.localizers.segmenter import UnetLocalizer
 from medloc_lib.deep.nets import count
 from medloc_lib.deep.storage import read_tensors, restore, write_tensors
 from medloc_lib.errors import InputError, MedlocError, ReadError
 
 KINDS: dict[str, type[NetLocalizer]] = {
-    kind.__name__: kind for kind in (HeatmapLocalizer, ImageClassifier, OneBoxLocalizer, UnetLocalizer)
+    kind.__name__: kind for kind in (HeatmapLocalizer, ImageClassifier, OneBoxLocalizer, OrganLocalizer, UnetLocalizer)
 }
 """What a file may name; nothing else is made from it."""
 
