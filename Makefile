@@ -95,7 +95,7 @@ models: setup
 		--localizer blood_cells_heatmap --out models/bccd_heatmap
 	@! $(BIN)/medloc data fetch usgra_seg || $(BIN)/medloc train --dataset usgra_seg --with-validation \
 		--localizer ultrasound_unet --out models/usgra_unet
-	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/medloc train --dataset msd_hippocampus --with-validation \
+	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/medloc train --dataset msd_hippocampus \
 		--localizer hippocampus_unet --out models/hippocampus_unet
 
 format: setup
