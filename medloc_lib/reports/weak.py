@@ -91,8 +91,9 @@ class ReportLocalizer(NetLocalizer):
         validation: Sequence[Sample] | None = None,
         watch: Watch | None = None,
         folder: Path | None = None,
+        start: NetLocalizer | None = None,
     ) -> Self:
-        """Train it, on what the reports say: their samples need no boxes.
+        """Train it, on what the reports say: their samples need no boxes. Parameters are those of `NetLocalizer.fit`.
 
         Raises
         ------
@@ -108,7 +109,7 @@ class ReportLocalizer(NetLocalizer):
             told = [s.replace(boxes=np.zeros((0, 2 * s.ndim)), mask=None, layers={}) for s in samples if s.report]
             if not told:
                 raise InputError(f"needs samples with reports to learn from; got {len(samples)}, none with one")
-        return super().fit(told, validation=validation, watch=watch, folder=folder)
+        return super().fit(told, validation=validation, watch=watch, folder=folder, start=start)
 
     def _choose_channels(self, sample: Sample) -> tuple[str, ...]:
         return sample.channels[:3] if self.channels is None else tuple(self.channels)
