@@ -36,7 +36,10 @@ _LONG = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file; `error` is None for a Sample, and `proper` says that it is as promised."""
+    """What became of one file; `error` is None for a Sample, and `proper` says that it is as promised.
+
+    `peak` is the most memory, in bytes, that was in use beyond what was there before.
+    """
 
     error: BaseException | None
     proper: bool
@@ -114,7 +117,7 @@ def mutations(files: list[Path], count: int, seed: int) -> Iterator[tuple[Path, 
 def attempt(path: Path, *, rescale: bool = False, window: bool = False) -> Outcome:
     """Read one file and judge the outcome."""
     _forget_peaks()
-    start = time.perf_counter()
+    before, start = _peak(), time.perf_counter()
     error: BaseException | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -122,7 +125,7 @@ def attempt(path: Path, *, rescale: bool = False, window: bool = False) -> Outco
             read(path, rescale=rescale, window=window)
         except BaseException as caught:  # to count what must not happen
             error = caught
-    seconds, peak = time.perf_counter() - start, _peak()
+    seconds, peak = time.perf_counter() - start, _peak() - before
     clean = error is None or (isinstance(error, MedlocError) and path.name in str(error) and len(str(error)) < 2000)
     return Outcome(error, clean and seconds <= MAX_SECONDS and peak <= MAX_BYTES, seconds, peak)
 
