@@ -35,7 +35,7 @@ from medloc_lib.deep.storage import read_tensors
 from medloc_lib.metrics import Interval, bootstrap, dice_by_class, match
 
 ROOT = Path(__file__).resolve().parent.parent
-ROW, FLOORS = "ultrasound_unet", ("mean_box", "ultrasound_threshold")
+ROW, FLOORS = "ultrasound_unet", ("ultrasound_mean_box", "ultrasound_threshold")
 COMMAND = "python benchmarks/ultrasound.py"
 TRIAL = 40
 """Epochs of the model that is scored on validation: two thirds of the row's, as it is made only to choose by."""

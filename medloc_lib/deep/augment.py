@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Generator, Tensor
@@ -14,7 +14,7 @@ from medloc_lib.deep.tensors import Batch
 from medloc_lib.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Augment:
     """What may happen to a training picture. The defaults suit axial slices and volumes of heads.
 
@@ -78,6 +78,15 @@ class Augment:
             moved |= move_boxes(batch, matrices, shifts, shape, crop)
         moved["images"] = self.apply_brightness(self.apply_scanner(moved["images"], generator), generator)
         return moved
+
+    def __repr__(self) -> str:
+        """What differs from the defaults.
+
+        >>> Augment(crop=128, turn=True)
+        Augment(crop=128, turn=True)
+        """
+        told = [f"{f.name}={value!r}" for f in fields(self) if (value := getattr(self, f.name)) != f.default]
+        return f"Augment({', '.join(told)})"
 
     def _crop(self, shape: list[int]) -> tuple[int, ...]:
         sides = (self.crop,) * len(shape) if isinstance(self.crop, int) else self.crop or shape

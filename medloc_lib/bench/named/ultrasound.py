@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from medloc_lib.localizer import ThresholdLocalizer
+from medloc_lib.localizer import MeanBoxLocalizer, ThresholdLocalizer
 
 
 def _unet() -> Any:
@@ -31,4 +31,8 @@ def _threshold() -> ThresholdLocalizer:
     return ThresholdLocalizer(bright=False, threshold=0.0)
 
 
-ROWS = {"ultrasound_threshold": _threshold, "ultrasound_unet": _unet}
+ROWS = {
+    "ultrasound_mean_box": MeanBoxLocalizer,
+    "ultrasound_threshold": _threshold,
+    "ultrasound_unet": _unet,
+}
