@@ -8,6 +8,7 @@ length 1, and their product says how well a cell answers a sentence; the box of 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ PLACE = 8
 
 LONGEST = 48
 """Words of a sentence that are read."""
+
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""A word that is a number; not every digit is one, such as the raised 2."""
 
 
 @dataclass(frozen=True)
@@ -332,7 +336,7 @@ def numbers(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[Tensor, Tenso
         words[i, :n] = torch.tensor(vocabulary.numbers(sentence))
         told[i, :n] = torch.tensor([1 + TAGS.index(tag) for tag in tags(sentence)])
         for j, word in enumerate(sentence[:-1]):
-            if word[0].isdigit() and sentence[j + 1] in ("mm", "cm"):
+            if NUMBER.fullmatch(word) and sentence[j + 1] in ("mm", "cm"):
                 mm = float(word) * (10 if sentence[j + 1] == "cm" else 1)
                 size[i, j] = math.log(max(mm, 1.1))
     return words, told, size

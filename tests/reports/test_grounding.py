@@ -26,6 +26,7 @@ from medloc_lib.reports.grounded import (
 from medloc_lib.reports.grounding import Grounder, box_loss, cells, contrastive_loss, mirrored, numbers
 from medloc_lib.reports.simulated import pairs
 from medloc_lib.reports.stored import load_grounder
+from medloc_lib.reports.tokens import Vocabulary
 from medloc_lib.reports.wordings import Statement
 
 
@@ -39,6 +40,12 @@ def sick():
     val = ml.load("brain_lesions", split="val")
     some = (val[i] for i in range(80))
     return [s for s in some if len(s.boxes) and not s.ignore.any()][:12]
+
+
+def test_digits_that_are_no_number_give_no_size():
+    words = Vocabulary(("<pad>", "<unknown>"))
+    assert not numbers(["a mass, 3\u00b2 mm, \u00b2\u00b3 mm"], words)[2].any()
+    assert numbers(["a mass, 12 mm"], words)[2].max().item() == pytest.approx(np.log(12))
 
 
 def test_the_contrastive_loss_is_cross_entropy_where_each_has_one_cell():
