@@ -12,75 +12,30 @@ benchmarks/leaderboard.json.
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
+from case_study import CaseStudy
 from numpy.typing import NDArray
 
 import medloc_lib as ml
-from medloc_lib.bench import Leaderboard, leaderboard
-from medloc_lib.bench.named import find
-from medloc_lib.bench.table import write_whole
-from medloc_lib.cli import choose, training
+from medloc_lib.cli import choose
 from medloc_lib.data.duplicates import LEAST, near_duplicates, similarity
-from medloc_lib.deep.localizers import load_model, save_model
-from medloc_lib.deep.localizers.stored import FILE
-from medloc_lib.deep.storage import read_tensors
+from medloc_lib.deep.localizers import load_model
 from medloc_lib.metrics import Interval, bootstrap, dice_by_class, match
 
-ROOT = Path(__file__).resolve().parent.parent
-ROW, FLOORS = "ultrasound_unet", ("ultrasound_mean_box", "ultrasound_threshold")
-COMMAND = "python benchmarks/ultrasound.py"
+STUDY = CaseStudy(
+    name="ultrasound",
+    data="usgra_seg",
+    row="ultrasound_unet",
+    floors=("ultrasound_mean_box", "ultrasound_threshold"),
+    model="usgra_unet",
+)
 TRIAL = 40
 """Epochs of the model that is scored on validation: two thirds of the row's, as it is made only to choose by."""
 Answers = Sequence[Sequence[ml.Detections]]
-
-
-class Trained(ml.Localizer):
-    """The models of this script as one localizer with a seed: `fit` reads what was trained on the same samples."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-
-    def fit(self, samples: Sequence[ml.Sample], y: None = None, *, validation: Any = None) -> Self:
-        self.model_ = load_model(folder(self.seed))
-        self.n_parameters_ = self.model_.n_parameters_
-        return self
-
-    def predict(self, samples: Sequence[ml.Sample]) -> list[ml.Detections]:
-        return self.model_.predict(samples)
-
-
-def folder(seed: int) -> Path:
-    """Where the model of a seed is kept."""
-    return ROOT / "models" / "usgra_unet" if seed == 0 else ROOT / "build" / "ultrasound" / f"seed_{seed}"
-
-
-def trained(place: Path, splits: choose.Splits, seed: int) -> int:
-    """Train a model unless it is there; seconds of processor time that it took."""
-    if not (place / FILE).exists():
-        options = {"seed": str(seed) if seed else None, "with-validation": ""}
-        place.mkdir(parents=True, exist_ok=True)
-        command = training.command_line("usgra_seg", ROW, place.relative_to(ROOT), options, ())
-        training.run(training.configure(find(ROW)[ROW](), (), seed), splits, place, command)
-    _, facts = read_tensors(place / FILE)
-    return int(facts["about"]["cpu_seconds"])
-
-
-def trial(splits: choose.Splits) -> Any:
-    """The model that learned from the training pictures alone, by which choices are made."""
-    place = ROOT / "build" / "ultrasound" / "train_only"
-    if not (place / FILE).exists():
-        place.mkdir(parents=True, exist_ok=True)
-        localizer = find(ROW)[ROW]().set_params(epochs=TRIAL).fit(splits.train)
-        save_model(localizer, place / FILE, about={"data": "usgra_seg, train", "command": COMMAND})
-    return load_model(place)
 
 
 def scores(samples: Sequence[ml.Sample], answers: Answers) -> dict[str, Any]:
@@ -133,27 +88,18 @@ def plain(interval: Interval) -> list[float]:
 
 def main() -> int:
     """Train what is not trained yet, score, write; 1 if a row failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="models, whose scores are averaged")
-    seeds = range(parser.parse_args().seeds)
-    command = COMMAND if len(seeds) == 3 else f"{COMMAND} --seeds {len(seeds)}"
-    splits, joined = (choose.splits("usgra_seg", with_validation=both) for both in (False, True))
+    seeds, command = STUDY.seeds(__doc__)
+    splits, joined = (choose.splits(STUDY.data, with_validation=both) for both in (False, True))
     train, val, learned, test = (
         list(part or ()) for part in (splits.train, splits.validation, joined.train, splits.test)
     )
     double, pairs = doubles(val, train)
-    validation = parts(val, [trial(splits).predict(val)], double) | {"pairs": pairs}
+    validation = parts(val, [STUDY.trial(splits, epochs=TRIAL).predict(val)], double) | {"pairs": pairs}
     print("trained on train, scored on val:", json.dumps(validation))
-    seconds = [trained(folder(seed), joined, seed) for seed in seeds]
-    made = {**{name: find(name)[name]() for name in FLOORS}, ROW: Trained()}
-    about: Any = {"data": "usgra_seg", "command": command, "note": joined.note}
-    board = leaderboard(made, learned, test, seeds=seeds, **about)
-    rows = [dataclasses.replace(r, fit_seconds=float(np.mean(seconds))) if r.name == ROW else r for r in board]
-    print(Leaderboard(tuple(rows)))
-    if any(row.reason for row in rows):
+    seconds = [STUDY.trained(joined, seed) for seed in seeds]
+    if not STUDY.scored(joined, seeds, seconds, command):
         return 1
-    Leaderboard(tuple(rows)).to_json(ROOT / "benchmarks" / "leaderboard.json")
-    answers = [load_model(folder(seed)).predict(test) for seed in seeds]
+    answers = [load_model(STUDY.folder(seed)).predict(test) for seed in seeds]
     double, pairs = doubles(test, learned)
     each = []
     for seed, cpu, found in zip(seeds, seconds, answers, strict=True):
@@ -162,14 +108,11 @@ def main() -> int:
         each.append({"seed": seed, **values, "cpu_seconds": cpu})
         print(each[-1])
     content = {
-        "command": command,
-        "date": datetime.now(UTC).date().isoformat(),
-        "version": ml.__version__,
         "least": LEAST,
         "validation": validation,
         "test": parts(test, answers, double) | {"pairs": pairs, "seeds": each},
     }
-    write_whole(ROOT / "benchmarks" / "ultrasound.json", json.dumps(content, indent=1) + "\n")
+    STUDY.write(command, content)
     return 0
 
 

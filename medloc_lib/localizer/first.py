@@ -245,7 +245,9 @@ def looked_at(samples: Sequence[Sample]) -> Iterator[Any]:
             none = False
             yield sample
     if none:
-        raise InputError(f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes")
+        raise InputError(
+            f"needs samples with boxes to learn from; got {len(samples)}, none with known boxes (boxes=None)"
+        )
 
 
 def lesions_of(sample: Sample) -> NDArray[np.bool_]:

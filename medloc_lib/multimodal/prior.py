@@ -16,6 +16,7 @@ from medloc_lib.deep.localizers import HeatmapLocalizer, load_model
 from medloc_lib.errors import InputError
 from medloc_lib.localizer import Localizer
 from medloc_lib.localizer.contract import without_pixels
+from medloc_lib.localizer.first import looked_at
 from medloc_lib.metrics import average_precision
 from medloc_lib.multimodal.fusion import logistic
 from medloc_lib.multimodal.patients import markers
@@ -62,7 +63,7 @@ class EvidenceLocalizer(Localizer):
         InputError
             If nobody looked at any of the samples.
         """
-        known = _looked_at(samples)
+        known = [without_pixels(sample) for sample in looked_at(samples)]
         self.detector_ = self._fitted(samples, validation)
         classes = len(self.detector_.classes_)
         rows: dict[str, tuple[dict[str, float], set[int]]] = {}
@@ -79,8 +80,8 @@ class EvidenceLocalizer(Localizer):
         self.n_parameters_ = int(self.detector_.n_parameters_) + sum(m[-1].coef_.size + 1 for m in self.models_ if m)
         self.strength_ = float(self.strengths[-1])
         if validation is not None and len(self.strengths) > 1:
-            truth = _looked_at(validation)
-            looked = [s for s in (validation[i] for i in range(len(validation))) if s.boxes is not None]
+            looked = list(looked_at(validation))
+            truth = [without_pixels(sample) for sample in looked]
             scores = [average_precision(truth, self._predict(looked, s), iou=0.3).mean for s in self.strengths]
             self.strength_ = float(self.strengths[int(np.argmax(np.nan_to_num(scores)))])
         return self
@@ -144,11 +145,3 @@ class _Judged(nn.Module):
         heat, extents = self.net(x)
         added = torch.tensor(self.shift, dtype=heat.dtype, device=heat.device)
         return heat + added.reshape(1, -1, *[1] * (heat.ndim - 2)), extents
-
-
-def _looked_at(samples: Sequence[Sample]) -> list[Sample]:
-    """Those whose boxes are known, without their pixels."""
-    known = [without_pixels(sample) for sample in (samples[i] for i in range(len(samples))) if sample.boxes is not None]
-    if not known:
-        raise InputError("needs samples that somebody looked at; all have boxes=None")
-    return known

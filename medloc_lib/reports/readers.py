@@ -7,6 +7,7 @@ whether the kind is denied, possible or present, on which sides, and in which re
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,12 +87,12 @@ def questions(said: Said) -> tuple[list[Question], NDArray[np.float32]]:
     return asked, np.array(right, dtype=np.float32).reshape(-1, ANSWERS)
 
 
-class Reader:
+class Reader(ABC):
     """What all of them share: a text is read sentence by sentence, kind by kind, and put together."""
 
+    @abstractmethod
     def answers(self, asked: Sequence[Question]) -> NDArray[np.float64]:
         """(questions, 3 + sides + regions): chances, the first three of whether, which sum to 1."""
-        raise NotImplementedError
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What each report says."""

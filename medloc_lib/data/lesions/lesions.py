@@ -6,6 +6,7 @@ renders what a slab of anatomy holds of it; `disease.py` says where lesions are 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -45,8 +46,8 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Lesion:
-    """Where a lesion is.
+class Placed:
+    """Where a lesion, or what looks like one, is.
 
     Parameters
     ----------
@@ -80,13 +81,18 @@ class Lesion:
         axes = (z - self.centre[0], y[window[0]] - self.centre[1], x[window[1]] - self.centre[2])
         return [axis.astype(np.float32).reshape([-1 if i == k else 1 for i in range(3)]) for k, axis in enumerate(axes)]
 
+
+class Lesion(Placed, ABC):
+    """A lesion, which can be drawn."""
+
     def draw(self, slab: Slab) -> Drawing | None:
         """Render the part of the lesion that lies in the slab."""
         window = self.window(slab)
         return None if window is None else self._draw(slab, window)
 
+    @abstractmethod
     def _draw(self, slab: Slab, window: Window) -> Drawing:
-        raise NotImplementedError
+        """Render the part that lies in a window of the slab."""
 
 
 @dataclass(frozen=True)

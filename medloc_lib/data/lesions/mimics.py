@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from medloc_lib.data.lesions.anatomy import CSF, DEEP, GREY, WHITE, Head, Slab
-from medloc_lib.data.lesions.lesions import FLUID, Lesion, Overlay
+from medloc_lib.data.lesions.lesions import FLUID, Overlay, Placed
 from medloc_lib.data.lesions.signal import Tissue
 from medloc_lib.data.lesions.streams import Floats, Key, Lattice, ramp, stream
 from medloc_lib.data.lesions.template import Template
@@ -28,7 +28,7 @@ _FLOW = np.array([(-2.0, 2.0, 0.0), (-14.0, 20.0, 0.0), (2.0, 40.0, 0.0), (8.0, 
 
 
 @dataclass(frozen=True)
-class Tube(Lesion):
+class Tube(Placed):
     """A short piece of vessel: a segment of a line, with a radius in mm and what fills it."""
 
     along: Floats

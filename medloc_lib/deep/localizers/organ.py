@@ -15,7 +15,6 @@ from medloc_lib.deep.augment import Augment
 from medloc_lib.deep.localizers.segmenter import UnetLocalizer
 from medloc_lib.deep.nets import unet
 from medloc_lib.deep.tensors import Data
-from medloc_lib.errors import InputError
 from medloc_lib.localizer.atlas import organs
 from medloc_lib.metrics import dice, label_map
 from medloc_lib.sample import Detections, Sample
@@ -81,13 +80,9 @@ class OrganLocalizer(UnetLocalizer):
         return unet(len(self.channels_), len(self.classes_), ndim=self.ndim_, widths=self.widths, finest=1)
 
     def _data(self, samples: Sequence[Sample]) -> Data:
-        for sample in samples:
-            if sample.mask is None:
-                raise InputError(f"a U-Net learns from masks; sample {sample.id!r} has none")
-        masks = [torch.from_numpy(np.array(sample.mask)).to(torch.uint8)[None] for sample in samples]
         images = torch.stack(centred(self._pictures(samples)))
-        tensors = {"images": images, "masks": torch.stack(centred(masks, fill=0))[:, 0]}
-        return Data(tensors, tuple(sample.id for sample in samples))
+        masks = torch.stack(centred(self._masks(samples), fill=0))[:, 0]
+        return Data({"images": images, "masks": masks}, tuple(sample.id for sample in samples))
 
     def _detect(self, net: nn.Module, pictures: Tensor) -> list[Detections]:
         return [organs(p.cpu().numpy()) for p in net(pictures).float().softmax(1)]

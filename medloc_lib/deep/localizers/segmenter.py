@@ -86,14 +86,18 @@ class UnetLocalizer(NetLocalizer):
         return unet(len(self.channels_), len(self.classes_), ndim=self.ndim_, widths=self.widths)
 
     def _data(self, samples: Sequence[Sample]) -> Data:
+        images, masks = tensors.stack(self._pictures(samples)), tensors.stack(self._masks(samples))[:, 0]
+        return Data({"images": images, "masks": masks}, tuple(sample.id for sample in samples))
+
+    def _masks(self, samples: Sequence[Sample]) -> list[Tensor]:
+        """Their masks as the network sees the pictures, uint8 (1, *spatial)."""
         masks = []
         for sample in samples:
             if sample.mask is None:
                 raise InputError(f"a U-Net learns from masks; sample {sample.id!r} has none")
             labels = torch.from_numpy(np.array(sample.mask)).to(torch.uint8)[None]
             masks.append(tensors.resize(labels, tensors.scaled(sample.shape, self.scale), nearest=True))
-        images, stacked = tensors.stack(self._pictures(samples)), tensors.stack(masks)[:, 0]
-        return Data({"images": images, "masks": stacked}, tuple(sample.id for sample in samples))
+        return masks
 
     def _loss(self, net: Any, batch: Batch) -> dict[str, Tensor]:
         from monai.losses.dice import DiceLoss

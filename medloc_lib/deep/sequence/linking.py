@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from medloc_lib.deep.sequence.features import PIXEL, planes_of
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import iou
 from medloc_lib.localizer import Localizer, any_class
+from medloc_lib.localizer.first import looked_at
 from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Detections, Sample
 
@@ -113,7 +114,7 @@ class LinkedLocalizer(Localizer):
 
     Attributes
     ----------
-    surest_ : the score that is used. planar_ : the 2-D localizer, where it was fitted.
+    surest_ : the score that is used. planar_ : the 2-D localizer, stored or fitted.
 
     Examples
     --------
@@ -146,17 +147,17 @@ class LinkedLocalizer(Localizer):
         InputError
             If samples are not 3-D, or nobody looked at any.
         """
-        if not isinstance(self.planar, str):
+        if isinstance(self.planar, str):
+            self.planar_: Any = load_model(self.planar)
+        else:
             from sklearn.base import clone
 
             known = [s for s in samples if s.boxes is not None]
-            self.planar_: Localizer = clone(self.planar).fit([p for s in known for p in cuts(s)])
+            self.planar_ = clone(self.planar).fit([p for s in known for p in cuts(s)])
         if self.surest is not None:
             self.surest_ = self.surest
             return self
-        chosen = [s for s in (samples if validation is None else validation) if s.boxes is not None]
-        if not chosen:
-            raise InputError("needs samples with known boxes to choose the score by which a slice's box counts")
+        chosen = list(looked_at(samples if validation is None else validation))
         found = [self._planes(s) for s in chosen]
         scores = [self._quality(chosen, found, surest) for surest in SUREST]
         self.surest_ = SUREST[int(np.nanargmax(scores))] if np.isfinite(scores).any() else SUREST[0]
@@ -175,12 +176,10 @@ class LinkedLocalizer(Localizer):
         return [self._linked(self._planes(sample), self.surest_) for sample in samples]
 
     def _planes(self, sample: Sample) -> list[Detections]:
-        planes = planes_of(sample)
-        if not isinstance(self.planar, str):
-            return self.planar_.predict(planes)
-        model = load_model(self.planar)
-        model.scale = sample.spacing[1] / PIXEL
-        return model.predict(planes)
+        if isinstance(self.planar, str):
+            self.planar_.scale = sample.spacing[1] / PIXEL
+        found: list[Detections] = self.planar_.predict(planes_of(sample))
+        return found
 
     def _linked(self, found: Sequence[Detections], surest: float) -> Detections:
         sure = [_surer(d, surest) for d in found]
