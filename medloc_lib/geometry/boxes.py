@@ -13,6 +13,9 @@ from medloc_lib.errors import InputError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+BLOCK = 256
+"""Boxes that `nms` compares with all others at once."""
+
 
 def as_boxes(boxes: ArrayLike, *, ndim: int | None = None) -> Floats:
     """Check boxes and give them as a float array.
@@ -165,14 +168,18 @@ def nms(boxes: ArrayLike, scores: ArrayLike, *, threshold: float = 0.5, labels: 
         raise InputError(f"{len(array)} boxes need as many scores and labels; got {rank.shape} and {kinds.shape}")
     if np.isnan(rank).any():
         raise InputError("scores must be numbers; got NaN")
-    overlap = iou(array, array) > threshold
-    overlap &= kinds[:, None] == kinds[None]
-    alive = np.ones(len(array), dtype=bool)
-    kept = []
-    for i in np.argsort(-rank, kind="stable"):
-        if alive[i]:
-            kept.append(i)
-            alive &= ~overlap[i]
+    left = np.argsort(-rank, kind="stable")
+    kept: list[int] = []
+    while len(left):  # so many rows of overlaps at once, so that memory grows with the boxes and not with their square
+        rows = left[:BLOCK]
+        overlap = iou(array[rows], array[left]) > threshold
+        overlap &= kinds[rows, None] == kinds[left]
+        alive = np.ones(len(left), dtype=bool)
+        for i, box in enumerate(rows):
+            if alive[i]:
+                kept.append(int(box))
+                alive &= ~overlap[i]
+        left = left[BLOCK:][alive[BLOCK:]]
     return np.asarray(kept, dtype=np.int64)
 
 

@@ -18,6 +18,8 @@ from medloc_lib.plot import pictures
 from medloc_lib.plot.pictures import Array, Mark
 from medloc_lib.sample import Detections, Sample
 
+ROOM = 0.05
+"""Share of a picture's height that the text of a box takes."""
 LINES = {"truth": "solid", "found": "dashed", "ignored": "dotted"}
 RGB = ("#D55E00", "#009E73", "#0072B2")
 """The curves of red, green and blue, told apart by the colour-blind too."""
@@ -235,7 +237,9 @@ def _tint(ax: Axes, mask: Array) -> None:
 
 
 def _frame(ax: Axes, marks: list[Mark]) -> None:
-    """Outline boxes; the text of a truth stands over its box, that of a detection under it."""
+    """Outline boxes; the text of a truth stands over its box, that of a detection under it, and inside where there is
+    no room beyond.
+    """
     halo = [withStroke(linewidth=3, foreground="black", alpha=0.6)]
     for mark in marks:
         row0, col0, row1, col1 = mark.box
@@ -247,17 +251,24 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
             found = mark.kind == "found"
             downward = ax.yaxis_inverted()  # as pictures are drawn: row 0 on top
             row = row1 if found == downward else row0
+            under = found != (_room(ax, row, up=not found) < ROOM)
             ax.annotate(
                 mark.text,
                 (col0, row),
-                (0, -2 if found else 2),
+                (0, -2 if under else 2),
                 textcoords="offset points",
-                verticalalignment="top" if found else "bottom",
+                verticalalignment="top" if under else "bottom",
                 color=color,
                 fontsize=8,
                 parse_math=False,
                 bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1},
             )
+
+
+def _room(ax: Axes, row: float, *, up: bool) -> float:
+    """Share of the picture's height that lies above a row, or below it."""
+    bottom, top = ax.get_ylim()
+    return abs(((top if up else bottom) - row) / (top - bottom))
 
 
 def _title(sample: Sample, channel: str | None, plane: int) -> str:
