@@ -37,7 +37,7 @@ class Settings:
     device : "auto", "cpu", "cuda" or "mps".
     devices : how many of them, by distributed data parallel training where there are several.
     precision : "auto" ("bf16-mixed" or "16-mixed" on a GPU, "32-true" elsewhere); "fast", the same but "bf16-mixed" on
-        a CPU that computes with it too; or what Fabric takes.
+        a CPU that computes with it too, while it trains; or what Fabric takes.
     compile : whether `torch.compile` is used; None: on a GPU if there are 500 steps or more, as compiling takes a
         minute.
     channels_last : whether the channels of a pixel lie beside each other in memory, which convolutions like.

@@ -83,7 +83,7 @@ def find(detector: HeatmapLocalizer, samples: Sequence[Sample], *, lowest: float
     with _watched(detector) as (net, seen):
         for i in range(len(samples)):
             sample = samples[i]
-            picture = torch.stack(detector._pictures([sample])).to(next(net.parameters()).device).float()
+            picture = detector._pictures([sample])[0].float()[None].to(next(net.parameters()).device)
             (found,) = detector._detect(net, picture)
             found = _strong(found, lowest)
             patient = patients.setdefault(sample.group, len(patients))

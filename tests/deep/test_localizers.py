@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 
 import numpy as np
@@ -82,6 +83,13 @@ def test_they_learn_and_answer_with_mixed_precision(name):
     train, test = scene((40, 56), 8, 0), scene((40, 56), 4, 1)
     found = mixed.fit(train, validation=test).predict(test)
     assert all(np.isfinite(d.scores).all() and np.isfinite(d.boxes).all() for d in found)
+
+
+def test_fast_training_answers_as_every_machine_does(heatmap):
+    test = scene((40, 56), 4, 1)
+    fast = copy.copy(heatmap).set_params(precision="fast", device="cpu")
+    for found, known in zip(fast.predict(test), heatmap.predict(test), strict=True):
+        np.testing.assert_array_equal(found.scores, known.scores)
 
 
 @pytest.fixture(scope="module")

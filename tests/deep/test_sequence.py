@@ -227,6 +227,8 @@ def test_features_are_those_of_each_slice_alone():
     only_a = flat[0].replace(image=flat[0].image[:1], channels=("a",))
     zero_b = flat[0].replace(image=np.stack([flat[0]["a"], np.zeros((32, 32))]))
     np.testing.assert_allclose(slice_features(detector, [only_a]), slice_features(detector, [zero_b]))
+    detector.precision = "bf16-mixed"
+    np.testing.assert_allclose(slice_features(detector, flat), found, atol=0.2)
 
 
 def test_features_need_a_detector_and_planes():

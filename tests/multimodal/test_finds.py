@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,11 @@ def test_finds_are_the_detectors_own(detector, samples, finds):
 
 def test_the_detector_is_left_as_it_was(detector, finds):
     assert not any(module._forward_hooks for module in detector.net_.modules())
+
+
+def test_a_detector_of_mixed_precision_finds_the_same(detector, samples, finds):
+    mixed = multimodal.find(copy.copy(detector).set_params(precision="bf16-mixed"), samples[:1], lowest=0.1)
+    np.testing.assert_allclose(mixed.box[0], finds.box[0], atol=2)
 
 
 def test_a_patch_follows_a_slope():

@@ -152,10 +152,14 @@ class NetLocalizer(Localizer):
 
     @contextmanager
     def _in_use(self) -> Iterator[nn.Module]:
-        """The trained network on its device, with its precision, without gradients."""
+        """The trained network on its device, with its precision, without gradients.
+
+        What trained in a CPU's "fast" precision answers in single precision, so that every machine finds the same.
+        """
         if not hasattr(self, "net_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit(samples) first")
-        fabric = fabric_for(Settings(device=self.device, precision=self.precision))
+        precision = "auto" if self.precision == "fast" else self.precision
+        fabric = fabric_for(Settings(device=self.device, precision=precision))
         self.net_.to(fabric.device)
         with torch.no_grad(), fabric.autocast():
             yield self.net_

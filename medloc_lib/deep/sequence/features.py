@@ -82,7 +82,8 @@ def slice_features(detector: HeatmapLocalizer, planes: Sequence[Sample], *, scal
         try:
             for start in range(0, len(filled), AT_ONCE):
                 part = tensors.pictures(filled[start : start + AT_ONCE], detector.channels_, scale=scale)
-                heat, _ = net(torch.stack(part).to(device).float())
+                # single precision first: the CPU's autocast refuses to stack halves
+                heat, _ = net(torch.stack([picture.float() for picture in part]).to(device))
                 maps = deepest.pop().float()
                 found.append(torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), heat.float().amax((2, 3))], dim=1).cpu())
         finally:
