@@ -48,8 +48,10 @@ from medloc_lib.metrics import Interval, bootstrap, paired_difference
 PLACE = Path(__file__).resolve().parent / "sequences.json"
 FEATURES = PLACE.with_suffix(".npz")
 KEPT = PLACE.parent.parent / "build" / "sequences"
-PARTS = {"train": ("train", 1, 100), "val": ("val", 0, 30), "test": ("test", 0, 40)}
+PARTS = {"train": ("train", 1, 300), "val": ("val", 0, 60), "test": ("test", 0, 80)}
 """Split, seed and patients of what is learned from, chosen by and tested on."""
+LIVE = {"train": 100, "val": 30, "test": 40}
+"""Patients whose slices the lesson has at hand."""
 SERIES = {"train": ("train", 1, 30), "test": ("test", 0, 40)}
 SEEDS = (0, 1, 2)
 STEP = 2.0
@@ -321,7 +323,7 @@ def main() -> None:
             continue
         data[part] = records("stack", part, PARTS[part], partial(stack, detector))
     real = kept("mni152", partial(template, detector))
-    lesion = Projection.fit([v["f"] for v in data["train"]], n=8, whole=3)
+    lesion = Projection.fit([v["f"] for v in data["train"]], n=24, whole=3)
     place = Projection.fit([v["f"] for v in data["train"]], n=48)
     bare = Projection.fit([v["g"] for v in data["train"]], n=48)
     for v in [v for found in data.values() for v in found]:
@@ -352,8 +354,8 @@ def main() -> None:
         arrays |= {f"{name}_mean": made.mean, f"{name}_basis": made.basis}
     for part, found in data.items():
         keys = ("F", "holds", "group") if part == "val" else ("F", "P", "holds", "z", "group")
-        arrays |= {f"{part}_{k}": np.stack([v[k] for v in found]) for k in keys}
-    arrays["train_G"] = np.stack([v["G"] for v in data["train"]])
+        arrays |= {f"{part}_{k}": np.stack([v[k] for v in found[: LIVE[part]]]) for k in keys}
+    arrays["train_G"] = np.stack([v["G"] for v in data["train"][: LIVE["train"]]])
     for part, found in drawn.items():
         few = found[:20]
         arrays |= {f"series_{part}_{k}": np.concatenate([v[k][::2] for v in few]) for k in ("values", "lesion")}

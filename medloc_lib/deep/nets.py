@@ -144,7 +144,7 @@ class HeatmapNet(nn.Module):
         *,
         ndim: int = 2,
         stride: int = 2,
-        widths: Sequence[int] = (24, 48, 96, 144),
+        widths: Sequence[int] = (16, 48, 96, 144),
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

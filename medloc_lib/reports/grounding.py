@@ -28,7 +28,7 @@ from medloc_lib.reports.terms import TAGS, tags
 from medloc_lib.reports.tokens import Vocabulary, tokens
 from medloc_lib.sample import Sample
 
-HEAT = slice(24, 27)
+HEAT = slice(0, 3)
 """Which features are the detector's logits, a quarter of them."""
 
 WHOLE = 144
@@ -80,7 +80,7 @@ def cells(detector: HeatmapLocalizer, sample: Sample) -> Cells:
         size = x.shape[2:]
         wide = [functional.interpolate(c, size=size, mode="bilinear", align_corners=False)[0] for c in coarse[:2]]
         whole = coarse[-1].mean(dim=(2, 3))[0][:, None, None].expand(-1, *size)
-        parts = [x[0], heat.clamp(-8, 8) / 4, extents[2:], *wide, whole, _place(picture[0], size)]
+        parts = [heat.clamp(-8, 8) / 4, x[0], extents[2:], *wide, whole, _place(picture[0], size)]
     return Cells(torch.cat(parts), heat.sigmoid().amax(0), _boxes(extents, detector.stride))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 def _heatmap() -> Any:
     from medloc_lib.deep.localizers import HeatmapLocalizer
 
-    return HeatmapLocalizer()
+    return HeatmapLocalizer(precision="fast")
 
 
 def _unet() -> Any:
