@@ -1,9 +1,9 @@
 """Lesson 12's slow figures: readers on wordings that they never saw, and grounding on the test split.
 
 `python benchmarks/reports.py` runs all parts, or those that are named: `reading 0`, `reading 1`, `reading 2` (the
-seed),
-`grounding`. Each part puts its figures into benchmarks/reports.json. `python benchmarks/reports.py models` trains the
-stored reader and grounder anew, with the threshold chosen on the validation split, and writes their MODEL.md.
+seed), `grounding`. Each part puts its figures into benchmarks/reports.json. `python benchmarks/reports.py models`
+trains the stored reader and grounder anew, with the threshold chosen on the validation split, and writes their
+MODEL.md.
 
 The held-out wordings were written before the simulator's sentences were read, and are not used for any choice; those of
 development are. Both are made by a grammar, as the reports are: simulated.
@@ -134,6 +134,8 @@ def finish(grounder: Any, losses: list[float], val: list[Any]) -> None:
         rows="\n".join(lines),
         reports=500,
         words=len(grounder.vocabulary),
+        seeds=", ".join(map(str, SEEDS)),
+        well=WELL,
     )
     write_whole(folder() / "MODEL.md", text)
 
@@ -163,7 +165,7 @@ The threshold of {threshold:.3f} was chosen there; figures on the test split, an
 ## Limits
 
 They know simulated sentences of few words and simulated pictures. A name that the vocabulary lacks is not found.
-""".replace("{well}", str(WELL)).replace("{seeds}", ", ".join(map(str, SEEDS)))
+"""
 
 
 def main() -> int:

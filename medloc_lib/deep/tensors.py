@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from medloc_lib.errors import InputError
@@ -134,6 +134,17 @@ def stack(pictures: Sequence[Tensor]) -> Tensor:
         into[...] = picture.flatten(1).amin(1).reshape(-1, *[1] * len(shape))
         into[(slice(None), *map(slice, picture.shape[1:]))] = picture
     return made
+
+
+def together(pictures: Sequence[Tensor], net: nn.Module) -> Tensor:
+    """Pictures of one shape as a network is asked: (n, channels, *spatial), in single precision, on its device.
+
+    They are made single before they are stacked, as the CPU's autocast refuses to stack halves.
+
+    >>> together([torch.zeros(1, 2, 3, dtype=torch.float16)] * 2, nn.Linear(1, 1)).dtype
+    torch.float32
+    """
+    return torch.stack([picture.float() for picture in pictures]).to(next(net.parameters()).device)
 
 
 def box_tensors(samples: Sequence[Sample], *, scale: float = 1.0) -> Batch:

@@ -14,6 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from medloc_lib.deep import tensors
 from medloc_lib.deep.localizers import HeatmapLocalizer
 from medloc_lib.errors import InputError, ReadError
 from medloc_lib.geometry import iou
@@ -83,7 +84,7 @@ def find(detector: HeatmapLocalizer, samples: Sequence[Sample], *, lowest: float
     with _watched(detector) as (net, seen):
         for i in range(len(samples)):
             sample = samples[i]
-            picture = detector._pictures([sample])[0].float()[None].to(next(net.parameters()).device)
+            picture = tensors.together(detector._pictures([sample]), net)
             (found,) = detector._detect(net, picture)
             found = _strong(found, lowest)
             patient = patients.setdefault(sample.group, len(patients))

@@ -241,6 +241,7 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
     no room beyond.
     """
     halo = [withStroke(linewidth=3, foreground="black", alpha=0.6)]
+    bottom, top = ax.get_ylim()
     for mark in marks:
         row0, col0, row1, col1 = mark.box
         color = pictures.KINDS[mark.kind]
@@ -251,7 +252,8 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
             found = mark.kind == "found"
             downward = ax.yaxis_inverted()  # as pictures are drawn: row 0 on top
             row = row1 if found == downward else row0
-            under = found != (_room(ax, row, up=not found) < ROOM)
+            height = (row - bottom) / (top - bottom)
+            under = found != (abs(height if found else 1 - height) < ROOM)  # inside, where there is no room beyond
             ax.annotate(
                 mark.text,
                 (col0, row),
@@ -263,12 +265,6 @@ def _frame(ax: Axes, marks: list[Mark]) -> None:
                 parse_math=False,
                 bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1},
             )
-
-
-def _room(ax: Axes, row: float, *, up: bool) -> float:
-    """Share of the picture's height that lies above a row, or below it."""
-    bottom, top = ax.get_ylim()
-    return abs(((top if up else bottom) - row) / (top - bottom))
 
 
 def _title(sample: Sample, channel: str | None, plane: int) -> str:

@@ -144,9 +144,9 @@ class ReportLocalizer(NetLocalizer):
         there = np.stack([zones(of_boxes(s))[0][:, 0] for s in samples]) > 0
 
         def score(net: Any) -> float:
-            device, asked = next(net.parameters()).device, np.zeros(there.shape)
+            asked = np.zeros(there.shape)
             for group in alike(pictures):
-                looked = evidence(net, torch.stack([pictures[i] for i in group]).to(device).float())
+                looked = evidence(net, tensors.together([pictures[i] for i in group], net))
                 asked[group] = zone_logits(looked, net.fc.bias, net.sharpness)[..., 0].float().cpu().numpy()
             return float(np.mean([auroc(t, a) for t, a in zip(there.T, asked.T, strict=True)]))
 

@@ -65,6 +65,12 @@ def test_it_learns_from_reports_without_boxes(few):
     assert ReportLocalizer.inputs == ("image",)
 
 
+def test_it_is_validated_in_mixed_precision(few):
+    mixed = ReportLocalizer("boxes", epochs=1, batch=8, device="cpu").set_params(precision="bf16-mixed")
+    found = mixed.fit(few, validation=few).predict(few[:2])
+    assert all(np.isfinite(d.scores).all() and np.isfinite(d.boxes).all() for d in found)
+
+
 def test_reports_and_boxes_agree(few):
     from medloc_lib.reports.stored import load_reader
 

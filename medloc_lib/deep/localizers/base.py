@@ -218,12 +218,10 @@ class NetLocalizer(Localizer):
         self, net: nn.Module, pictures: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]
     ) -> list[Detections]:
         """What is found in each picture, in the pixels of its sample; pictures of one shape are asked together."""
-        device = next(net.parameters()).device
         found: list[Detections] = [Detections.none(self.ndim_)] * len(pictures)
         for group in alike(pictures):
-            # single precision first: the CPU's autocast refuses to stack halves
-            stacked = torch.stack([pictures[i].float() for i in group]).to(device)
-            for i, detections in zip(group, self._detect(net, stacked), strict=True):
+            asked = tensors.together([pictures[i] for i in group], net)
+            for i, detections in zip(group, self._detect(net, asked), strict=True):
                 found[i] = resized(detections, tuple(pictures[i].shape[1:]), shapes[i])
         return found
 

@@ -142,9 +142,8 @@ class ImageClassifier(NetLocalizer):
         pictures, truth = self._pictures(samples), [without_pixels(sample) for sample in samples]
         looked: dict[int, tuple[Tensor, float]] = {}
         with self._in_use() as net:
-            device = next(net.parameters()).device
             for group in alike(pictures):
-                asked = torch.stack([pictures[i].float() for i in group]).to(device)
+                asked = tensors.together([pictures[i] for i in group], net)
                 looked |= zip(group, self._look(net, asked), strict=True)
         scores = []
         for share in SHARES:
@@ -189,10 +188,9 @@ def diseased(samples: Sequence[Sample]) -> tuple[NDArray[np.bool_], NDArray[np.b
 
 def probabilities(net: nn.Module, pictures: Sequence[Tensor]) -> NDArray[np.float64]:
     """How likely a network thinks a disease to be, (n,), for pictures of one shape."""
-    device = next(net.parameters()).device
     logits = torch.zeros(len(pictures))
     for group in alike(pictures):
-        logits[group] = net(torch.stack([pictures[i].float() for i in group]).to(device))[:, 0].float().cpu()
+        logits[group] = net(tensors.together([pictures[i] for i in group], net))[:, 0].float().cpu()
     return np.asarray(logits.double().sigmoid())
 
 

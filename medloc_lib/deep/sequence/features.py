@@ -78,12 +78,10 @@ def slice_features(detector: HeatmapLocalizer, planes: Sequence[Sample], *, scal
     with detector._in_use() as net:
         coarsest: Any = net.down
         hook = coarsest[-1].register_forward_hook(lambda module, given, answer: deepest.append(answer))
-        device = next(net.parameters()).device
         try:
             for start in range(0, len(filled), AT_ONCE):
                 part = tensors.pictures(filled[start : start + AT_ONCE], detector.channels_, scale=scale)
-                # single precision first: the CPU's autocast refuses to stack halves
-                heat, _ = net(torch.stack([picture.float() for picture in part]).to(device))
+                heat, _ = net(tensors.together(part, net))
                 maps = deepest.pop().float()
                 found.append(torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), heat.float().amax((2, 3))], dim=1).cpu())
         finally:
