@@ -1,6 +1,6 @@
 """The detector on blood cells over several seeds: writes benchmarks/blood_cells.json, which case study 20 reads.
 
-`python benchmarks/blood_cells.py` needs `bccd` (fetched, or from a mirror) and 40 minutes of one processor. It trains
+`python benchmarks/blood_cells.py` needs `bccd` (fetched, or from a mirror) and 45 minutes of one processor. It trains
 the row `blood_cells_heatmap` of `medloc_lib.bench.named.blood_cells`, first on the training pictures alone: its scores
 on validation are those by which that row was chosen, and so is the score from which a detection counts as a cell. Then,
 from scratch, on training and validation pictures together, once per seed; only these are asked about the test pictures.
@@ -30,8 +30,6 @@ STUDY = CaseStudy(
     floors=("blood_cells_threshold",),
     model="bccd_heatmap",
 )
-TRIAL = 40
-"""Epochs of the model that is scored on validation: two thirds of the row's, as it is made only to choose by."""
 SCORES = np.round(np.arange(0.1, 0.9, 0.05), 2)
 """Scores that are tried, from which a detection counts as a cell."""
 
@@ -39,7 +37,7 @@ SCORES = np.round(np.arange(0.1, 0.9, 0.05), 2)
 def choice(splits: choose.Splits) -> dict[str, Any]:
     """What training pictures alone give on validation, and by class the score from which counts are best there."""
     val: Any = splits.validation
-    found = STUDY.trial(splits, epochs=TRIAL).predict(val)
+    found = STUDY.trial(splits).predict(val)
     off = {s: np.abs(counts(found, s) - true_counts(val)).mean(0) for s in SCORES}
     best = [min(SCORES, key=lambda s: off[s][k]) for k in range(len(val[0].classes))]
     return {

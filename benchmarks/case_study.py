@@ -69,12 +69,13 @@ class CaseStudy:
         _, facts = read_tensors(place / FILE)
         return int(facts["about"]["cpu_seconds"])
 
-    def trial(self, splits: choose.Splits, *, epochs: int) -> Any:
-        """The model that learned from the training samples alone, by which choices are made."""
+    def trial(self, splits: choose.Splits, *, epochs: int | None = None) -> Any:
+        """The model that learned from the training samples alone, by which choices are made; None: the row's epochs."""
         place = ROOT / "build" / self.name / "train_only"
         if not (place / FILE).exists():
             place.mkdir(parents=True, exist_ok=True)
-            localizer = find(self.row)[self.row]().set_params(epochs=epochs).fit(splits.train)
+            localizer = find(self.row)[self.row]()
+            localizer.set_params(epochs=epochs or localizer.epochs).fit(splits.train)
             save_model(localizer, place / FILE, about={"data": f"{self.data}, train", "command": self.command})
         return load_model(place)
 

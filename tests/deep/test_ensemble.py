@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medloc_lib.deep.localizers import EnsembleLocalizer, HeatmapLocalizer, ViewsLocalizer
+from medloc_lib.deep.localizers import (
+    EnsembleLocalizer,
+    HeatmapLocalizer,
+    ViewsLocalizer,
+    load_model,
+    save_model,
+)
 from medloc_lib.deep.localizers.ensemble import View, look, member_scores, merged, views
-from medloc_lib.errors import InputError
+from medloc_lib.errors import InputError, ReadError
 from medloc_lib.geometry import mask_to_boxes
 from medloc_lib.localizer import Localizer, check_localizer
 from medloc_lib.sample import Detections, Sample
@@ -49,6 +55,24 @@ def test_a_view_shows_no_truth_and_keeps_the_size_in_mm():
     seen = View((-1,), 0.5).of(picture())
     assert seen.boxes is None and seen.shape == (10, 15) and seen.spacing == (4.0, 4.0)
     np.testing.assert_array_equal(View((-2,)).of(picture()).image[0], picture().image[0, ::-1])
+
+
+def test_a_stored_model_looks_at_several_views_without_a_fit(tmp_path):
+    some = scene((40, 56), 4, 0)
+    fitted = HeatmapLocalizer(epochs=2, widths=(8, 12), batch=4).fit(some)
+    save_model(fitted, tmp_path / "model.safetensors")
+    several = ViewsLocalizer(str(tmp_path)).fit([])
+    assert several.n_parameters_ == fitted.n_parameters_
+    wanted = merged(look(load_model(tmp_path), some, views()))
+    for one, other in zip(several.predict(some), wanted, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+    with pytest.raises(ReadError, match="there is no such model"):
+        ViewsLocalizer("nowhere").fit([])
+
+
+def test_a_photograph_of_eight_bits_stays_one_at_another_size():
+    seen = View(size=0.5).of(Sample(np.full((3, 8, 8), 201, np.uint8)))
+    assert seen.image.dtype == np.uint8 and (seen.image == 201).all()
 
 
 def test_views_that_agree_change_nothing():

@@ -16,6 +16,7 @@ from medloc_lib.deep.localizers import (
     ImageClassifier,
     OneBoxLocalizer,
     UnetLocalizer,
+    base,
     detector,
     load_model,
     save_model,
@@ -118,6 +119,28 @@ def _inside(box, other):
     return bool((middle >= other[:2]).all() and (middle < other[2:]).all())
 
 
+@pytest.mark.parametrize("axes", [(-1,), (-2, -1)])
+def test_with_mirror_images_it_finds_the_mirrored_in_the_mirrored(heatmap, axes):
+    test, both = scene((40, 56), 6, 2), copy.copy(heatmap).set_params(mirror=axes)
+    for sample, found in zip(test, both.predict(test), strict=True):
+        (other,) = both.predict([Sample(np.flip(sample.image, axes).copy())])
+        wanted = found.boxes.copy()
+        for axis in axes:
+            wanted[:, [2 + axis, 4 + axis]] = sample.shape[axis] - wanted[:, [4 + axis, 2 + axis]]
+        np.testing.assert_allclose(other.scores, found.scores, atol=1e-6)
+        sure = found.scores > 0.05
+        np.testing.assert_allclose(other.boxes[sure], wanted[sure], atol=1e-3)
+        np.testing.assert_allclose(other.heatmap, np.flip(found.heatmap, axes), atol=1e-6)
+    assert both.score(test) > 0.8
+
+
+def test_mirror_images_of_odd_sides_lie_where_the_picture_does(heatmap):
+    test = scene((41, 57), 24, 2)
+    found = copy.copy(heatmap).set_params(mirror=(-1, -2)).predict(test)
+    assert pointing_game(test, found) > 0.9
+    assert all(d.heatmap.shape == s.shape for s, d in zip(test, found, strict=True))
+
+
 def test_it_learns_in_three_dimensions():
     train, test = scene((16, 24, 24), 24, 0, side=(5, 8)), scene((16, 24, 24), 12, 1, side=(5, 8))
     fitted = HeatmapLocalizer(epochs=14, widths=(8, 12), batch=4, rate=0.01, ema=0.9).fit(train)
@@ -151,6 +174,23 @@ def test_the_classifier_knows_whether_and_roughly_where():
     occluded = ImageClassifier("pooled", "occlusion")
     occluded.__dict__.update({**vars(fitted), "maps": "occlusion"})
     assert pointing_game(test, occluded.predict(test)) > 0.3  # a patch of 32 pixels is coarse here; chance is a tenth
+
+
+def test_the_pooled_network_sees_all_channels_the_textbook_network_three():
+    some = scene((40, 40), 4, 0, channels=4)
+    assert ImageClassifier("pooled", "cam", epochs=1, batch=4).fit(some).channels_ == some[0].channels
+    named = ImageClassifier("pooled", "cam", channels=some[0].channels[1:3], epochs=1, batch=4).fit(some)
+    assert named.net_.features[0][0].in_channels == 2
+    assert ImageClassifier(epochs=1, batch=4, augment=Augment()).fit(some).channels_ == some[0].channels[:3]
+
+
+def test_the_best_epoch_is_chosen_at_the_overlap_that_is_asked_for(monkeypatch):
+    asked = []
+    right = base.average_precision
+    monkeypatch.setattr(base, "average_precision", lambda *pair, iou: (asked.append(iou), right(*pair, iou=iou))[1])
+    some = scene((40, 40), 4, 0)
+    HeatmapLocalizer(epochs=1, widths=(4, 6), batch=4, iou=0.7).fit(some, validation=some)
+    assert asked == [0.7]
 
 
 def test_a_picture_with_ignored_boxes_only_is_neither_sick_nor_healthy():

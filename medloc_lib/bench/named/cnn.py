@@ -6,15 +6,33 @@ from typing import Any
 
 
 def _textbook() -> Any:
+    from medloc_lib.deep.augment import Augment
     from medloc_lib.deep.localizers import ImageClassifier
 
-    return ImageClassifier("textbook", "grad_cam")
+    return ImageClassifier(
+        "textbook",
+        "grad_cam",
+        channels=("T2", "FLAIR", "PET"),
+        rate=1e-4,
+        augment=Augment(rotate=10.0, scale=0.1, noise=0.1),
+        precision="fast",
+    )
 
 
 def _cam() -> Any:
+    from medloc_lib.deep.augment import Augment
     from medloc_lib.deep.localizers import ImageClassifier
 
-    return ImageClassifier("pooled", "cam", rate=3e-3, schedule="cosine")
+    return ImageClassifier(
+        "pooled",
+        "cam",
+        epochs=30,
+        rate=3e-3,
+        schedule="cosine",
+        ema=0.99,
+        augment=Augment(crop=144),
+        precision="fast",
+    )
 
 
 def _one_box() -> Any:

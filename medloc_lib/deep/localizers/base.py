@@ -6,6 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -59,7 +60,7 @@ class NetLocalizer(Localizer):
     precision: str
     metric: ClassVar[str] = "AP"
     """What the score on the validation samples is called by which the best epoch is chosen."""
-    iou: ClassVar[float] = 0.3
+    iou: float = 0.3
     """From which overlap on that score counts a hit."""
     tells_classes: ClassVar[bool] = False
     """Whether that score tells classes apart."""
@@ -234,6 +235,15 @@ def alike(pictures: Sequence[Tensor]) -> Iterator[list[int]]:
     for shape, numbers in by_shape.items():
         most = min(AT_ONCE, max(1, MOST_PIXELS // int(np.prod(shape))))
         yield from (numbers[k : k + most] for k in range(0, len(numbers), most))
+
+
+def mirrorings(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Every choice of these axes to mirror a picture along; none of them first.
+
+    >>> mirrorings((-1, -2))
+    [(), (-1,), (-2,), (-1, -2)]
+    """
+    return [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
 
 
 def resized(found: Detections, old: tuple[int, ...], new: tuple[int, ...]) -> Detections:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medloc_lib.deep import explain, tensors
+from medloc_lib.deep.augment import Augment
 from medloc_lib.deep.localizers.base import NetLocalizer, alike, resized
 from medloc_lib.deep.nets import SIDE, PooledCNN, TextbookCNN
 from medloc_lib.deep.tensors import Batch, Data
@@ -52,9 +53,12 @@ class ImageClassifier(NetLocalizer):
     net : "textbook" (`nets.TextbookCNN`), for which pictures are resized to 224×224, or "pooled" (`nets.PooledCNN`),
         which takes them as they are.
     maps : "cam" (pooled only), "grad_cam" or "occlusion"; see `medloc_lib.deep.explain`.
-    channels : three names; None: the first three of the first training sample, repeated where there are fewer.
+    channels : names of the channels to look at, three for the textbook's network; None: all of the first training
+        sample, for the textbook's network the first three, repeated where there are fewer.
     epochs, batch, rate : of the training with Adam; see `Settings`.
     schedule : "constant", as in the textbook, or "cosine".
+    ema : decay of the average of the weights over steps; 0, as in the textbook: none.
+    augment : what may happen to a training picture, or None.
     seed, device, precision : see `Settings`.
 
     Attributes
@@ -74,6 +78,8 @@ class ImageClassifier(NetLocalizer):
         batch: int = 32,
         rate: float = 1e-3,
         schedule: Literal["constant", "cosine"] = "constant",
+        ema: float = 0.0,
+        augment: Augment | None = None,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -85,6 +91,8 @@ class ImageClassifier(NetLocalizer):
         self.batch = batch
         self.rate = rate
         self.schedule = schedule
+        self.ema = ema
+        self.augment = augment
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -101,15 +109,15 @@ class ImageClassifier(NetLocalizer):
             return probabilities(net, self._pictures(samples))
 
     def _choose_channels(self, sample: Sample) -> tuple[str, ...]:
-        names = sample.channels if self.channels is None else tuple(self.channels)
-        return tuple(names[i % len(names)] for i in range(3))
+        names = super()._choose_channels(sample)
+        return names if self.net == "pooled" else tuple(names[i % len(names)] for i in range(3))
 
     def _build(self) -> nn.Module:
         if self.ndim_ != 2:
             raise InputError(f"it takes 2-D samples; got {self.ndim_}-D: use slices of them")
         if (self.net, self.maps) not in KINDS:
             raise InputError(f"net and maps must be one of {', '.join(map(str, KINDS))}; got {(self.net, self.maps)}")
-        return TextbookCNN() if self.net == "textbook" else PooledCNN()
+        return TextbookCNN() if self.net == "textbook" else PooledCNN(len(self.channels_))
 
     def _pictures(self, samples: Sequence[Sample]) -> list[Tensor]:
         pictures = super()._pictures(samples)

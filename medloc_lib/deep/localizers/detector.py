@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from medloc_lib.deep import heatmap, tensors
 from medloc_lib.deep.augment import Augment
-from medloc_lib.deep.localizers.base import MOST_PIXELS, NetLocalizer
+from medloc_lib.deep.localizers.base import MOST_PIXELS, NetLocalizer, mirrorings
 from medloc_lib.deep.nets import HeatmapNet
 from medloc_lib.deep.tensors import Batch, Data
 from medloc_lib.geometry import nms
@@ -47,6 +47,9 @@ class HeatmapLocalizer(NetLocalizer):
     augment : what may happen to a training picture, or None.
     epochs, batch, rate, weight_decay, ema, patience : of the training; see `Settings`.
     overlap : IoU over which two boxes are one.
+    mirror : axes, counted from the last, along which a picture is also looked at mirrored: the answers of all looks are
+        averaged, cell by cell. Each axis doubles the time of an answer. () for one look.
+    iou : from which overlap on a hit counts in the AP on validation, by which the best epoch is chosen.
     seed, device, precision : see `Settings`.
 
     References
@@ -72,6 +75,8 @@ class HeatmapLocalizer(NetLocalizer):
         ema: float = 0.998,
         patience: int | None = None,
         overlap: float = 0.5,
+        mirror: Sequence[int] = (),
+        iou: float = 0.3,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -89,6 +94,8 @@ class HeatmapLocalizer(NetLocalizer):
         self.ema = ema
         self.patience = patience
         self.overlap = overlap
+        self.mirror = mirror
+        self.iou = iou
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -129,10 +136,9 @@ class HeatmapLocalizer(NetLocalizer):
         heat_of = np.zeros((n, *shape), dtype=np.float32)
         for outer, inner in tiles(shape, most=MOST_PIXELS, margin=MARGIN, step=self._step()):
             looked, answered, own = _within(outer, inner)
-            heat, extents = net(pictures[looked])
-            heat = heat.float().sigmoid()
+            heat, extents = self._look(net, pictures[looked])
             most = max(100, math.prod(heat.shape[2:]) // DENSEST)
-            peaks = heatmap.decode(heat, extents.float(), stride=self.stride, most=most)
+            peaks = heatmap.decode(heat, extents, stride=self.stride, most=most)
             start = torch.tensor([s.start for s in outer], device=pictures.device).repeat(2)
             boxes, scores, labels = (x.cpu().numpy() for x in (peaks.boxes + start, peaks.scores, peaks.labels))
             whole = functional.interpolate(heat.amax(1, keepdim=True), size=[s.stop - s.start for s in outer])
@@ -143,6 +149,21 @@ class HeatmapLocalizer(NetLocalizer):
             for i in range(n):
                 parts[i].append((boxes[i][keep[i]], scores[i][keep[i]], labels[i][keep[i]]))
         return [self._one(part, heat_of[i]) for i, part in enumerate(parts)]
+
+    def _look(self, net: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities and extents by cell, the mean over the picture and its mirror images."""
+        shape = pictures.shape[2:]
+        if self.mirror:  # whole cells, so that those of a mirror image lie on those of the picture
+            missing = [amount for n in reversed(shape) for amount in (0, -n % self.stride)]
+            pictures = functional.pad(pictures, missing, mode="replicate")
+        looks = []
+        for axes in mirrorings(self.mirror):
+            heat, extents = (x.float().flip(axes) for x in net(pictures.flip(axes)))
+            for axis in axes:
+                extents[:, len(shape) + axis] *= -1  # what lay to the left lies to the right
+            looks.append((heat.sigmoid(), extents))
+        heats, answers = zip(*looks, strict=True)
+        return torch.stack(heats).mean(0), torch.stack(answers).mean(0)
 
     def _one(self, parts: list[tuple[Any, Any, Any]], heat: Any) -> Detections:
         boxes, scores, labels = (np.concatenate(column) for column in zip(*parts, strict=True))

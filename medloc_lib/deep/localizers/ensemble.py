@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from medloc_lib.deep import tensors
-from medloc_lib.deep.localizers.base import resized
+from medloc_lib.deep.localizers.base import mirrorings, resized
+from medloc_lib.deep.localizers.stored import load_model
 from medloc_lib.errors import InputError
 from medloc_lib.geometry import iou as overlaps
 from medloc_lib.localizer import Localizer, weighted_box_fusion
@@ -31,7 +32,8 @@ class View(NamedTuple):
         image = np.flip(sample.image, self.flip)
         shape = tensors.scaled(sample.shape, self.size)
         if shape != sample.shape:
-            image = tensors.resize(torch.from_numpy(image.astype(np.float32)), shape).numpy()
+            other = tensors.resize(torch.from_numpy(image.astype(np.float32)), shape).numpy()
+            image = np.rint(other).astype(np.uint8) if image.dtype == np.uint8 else other  # a photograph stays one
         spacing = tuple(s * a / b for s, a, b in zip(sample.spacing, sample.shape, shape, strict=True))
         return Sample(image.copy(), channels=sample.channels, spacing=spacing, classes=sample.classes, id=sample.id)
 
@@ -59,7 +61,7 @@ class ViewsLocalizer(Localizer):
 
     Parameters
     ----------
-    localizer : any; it is fitted as it is, once.
+    localizer : any, fitted as it is, once; or the name or path of a stored model, which is fitted already.
     flip : axes, counted from the last; -1 is left and right.
     sizes : of the views, as factors.
     iou : as in `weighted_box_fusion`.
@@ -84,10 +86,19 @@ class ViewsLocalizer(Localizer):
         self.iou = iou
 
     def fit(self, samples: Sequence[Sample], y: None = None, *, validation: Sequence[Sample] | None = None) -> Self:
-        """Fit the localizer."""
+        """Fit the localizer, unless it is stored.
+
+        Raises
+        ------
+        ReadError
+            If there is no such stored model.
+        """
         from sklearn.base import clone
 
-        self.localizer_ = clone(self.localizer).fit(samples, validation=validation)
+        if isinstance(self.localizer, (str, Path)):
+            self.localizer_: Any = load_model(self.localizer)
+        else:
+            self.localizer_ = clone(self.localizer).fit(samples, validation=validation)
         self.n_parameters_ = int(getattr(self.localizer_, "n_parameters_", 0))
         return self
 
@@ -173,8 +184,7 @@ def views(flip: Sequence[int] = (-1,), sizes: Sequence[float] = (1.0,)) -> list[
     >>> views((-1,), (1.0, 1.2))
     [View(flip=(), size=1.0), View(flip=(-1,), size=1.0), View(flip=(), size=1.2), View(flip=(-1,), size=1.2)]
     """
-    mirrored = [axes for n in range(len(flip) + 1) for axes in combinations(flip, n)]
-    return [View(axes, size) for size in sizes for axes in mirrored]
+    return [View(axes, size) for size in sizes for axes in mirrorings(flip)]
 
 
 def look(localizer: Any, samples: Sequence[Sample], at: Sequence[View]) -> list[list[Detections]]:
