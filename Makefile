@@ -80,7 +80,9 @@ bench: setup
 	@$(BIN)/medloc bench --dataset brain_lesions:dims=3 --localizer sequences --json benchmarks/leaderboard.json
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/python benchmarks/blood_cells.py
 	@! $(BIN)/medloc data fetch usgra_seg || $(BIN)/python benchmarks/ultrasound.py
-	@! $(BIN)/medloc data fetch msd_hippocampus || $(BIN)/python benchmarks/hippocampus.py
+	@! $(BIN)/medloc data fetch msd_hippocampus || { $(BIN)/python benchmarks/hippocampus.py && \
+		$(BIN)/medloc bench --dataset msd_hippocampus --localizer hippocampus_mean_box \
+			--localizer hippocampus_heatmap --json benchmarks/leaderboard.json; }
 
 # A model is a row of the leaderboard's method, trained once with seed 0; its folder's MODEL.md says how good it is.
 TRAIN := $(BIN)/medloc train --dataset brain_lesions

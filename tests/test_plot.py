@@ -176,6 +176,13 @@ def test_leaderboard_orders_the_methods_and_draws_their_intervals():
     assert list(ax.lines[2].get_xdata()) == [0.4, 0.7]
 
 
+def test_learning_says_what_is_not_there_yet():
+    epoch = SimpleNamespace(epoch=1, loss=0.5, score=None)
+    for runs, said in (({"a": []}, ["no epoch yet"] * 2), ({"a": [epoch]}, ["", "no validation yet"])):
+        axes = plot.learning(runs)
+        assert ["".join(text.get_text() for text in ax.texts) for ax in axes] == said
+
+
 def test_learning_marks_the_best_score_and_leaves_out_epochs_without_one():
     epochs = [SimpleNamespace(epoch=i, loss=4 - i, score=s) for i, s in enumerate((0.2, 0.8, None, 0.5), start=1)]
     left, right = plot.learning({"a": epochs, "b": epochs[:1]}, metric="AP")

@@ -204,14 +204,17 @@ def learning(
         right.plot(*(zip(*scored, strict=True) if scored else ([], [])), style, color=color, label=name)
         if scored:
             right.plot(*max(scored, key=lambda point: point[1]), "o", color=color)
-    for ax, label in ((left, "loss"), (right, metric)):
+    known = any(runs.values())
+    validated = any(e.score is not None for epochs in runs.values() for e in epochs)
+    for ax, label, shown in ((left, "loss", known), (right, metric, validated)):
         ax.set_xlabel("epoch")
         ax.set_ylabel(label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
-        if not any(runs.values()):
+        if not shown:
             ax.set(xticks=[], yticks=[])
-            ax.text(0.5, 0.5, "no epoch yet", ha="center", va="center", transform=ax.transAxes)
+            said = "no validation yet" if known else "no epoch yet"
+            ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes)
     if len(runs) > 1:
         left.legend(fontsize=9)
     return left, right

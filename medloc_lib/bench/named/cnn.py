@@ -13,8 +13,8 @@ def _textbook() -> Any:
         "textbook",
         "grad_cam",
         channels=("T2", "FLAIR", "PET"),
-        rate=1e-4,
-        augment=Augment(rotate=10.0, scale=0.1, noise=0.1),
+        schedule="cosine",
+        augment=Augment(rotate=10.0, scale=0.1, gain=0.1, offset=0.1, noise=0.1),
         precision="fast",
     )
 
