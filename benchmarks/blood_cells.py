@@ -5,7 +5,8 @@ the row `blood_cells_heatmap` of `medloc_lib.bench.named.blood_cells`, first on 
 on validation are those by which that row was chosen, and so is the score from which a detection counts as a cell. Then,
 from scratch, on training and validation pictures together, once per seed; only these are asked about the test pictures.
 Seed 0 is the stored model `bccd_heatmap`; the others are kept under build/blood_cells. What was trained is not trained
-again, so that a run that was stopped goes on; delete the folders to begin anew. It also puts the rows of the case study
+again, so that a run that was stopped goes on; delete the folders to begin anew. Each model is asked twice, as it is and
+at three sizes of each picture (the row `blood_cells_views`). It also puts the rows of the case study
 into benchmarks/leaderboard.json.
 """
 
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 
 import medloc_lib as ml
 from medloc_lib.cli import choose
-from medloc_lib.deep.localizers import load_model
 from medloc_lib.metrics import AveragePrecision, average_precision
 
 STUDY = CaseStudy(
@@ -29,6 +29,7 @@ STUDY = CaseStudy(
     row="blood_cells_heatmap",
     floors=("blood_cells_threshold",),
     model="bccd_heatmap",
+    views="blood_cells_views",
 )
 SCORES = np.round(np.arange(0.1, 0.9, 0.05), 2)
 """Scores that are tried, from which a detection counts as a cell."""
@@ -37,11 +38,12 @@ SCORES = np.round(np.arange(0.1, 0.9, 0.05), 2)
 def choice(splits: choose.Splits) -> dict[str, Any]:
     """What training pictures alone give on validation, and by class the score from which counts are best there."""
     val: Any = splits.validation
-    found = STUDY.trial(splits).predict(val)
+    found, several = (STUDY.asked(row, STUDY.trial(splits)).predict(val) for row in STUDY.rows)
     off = {s: np.abs(counts(found, s) - true_counts(val)).mean(0) for s in SCORES}
     best = [min(SCORES, key=lambda s: off[s][k]) for k in range(len(val[0].classes))]
     return {
         **plain(average_precision(val, found)),
+        "views": plain(average_precision(val, several)),
         "count_from": dict(zip(val[0].classes, map(float, best), strict=True)),
     }
 
@@ -71,8 +73,12 @@ def main() -> int:
         return 1
     each: list[Any] = []
     for seed, cpu in zip(seeds, seconds, strict=True):
-        found = load_model(STUDY.folder(seed)).predict(splits.test)
-        each.append({"seed": seed, **plain(average_precision(splits.test, found)), "cpu_seconds": cpu})
+        one, several = (STUDY.asked(row, STUDY.folder(seed)).predict(splits.test) for row in STUDY.rows)
+        figures = {
+            **plain(average_precision(splits.test, one)),
+            "views": plain(average_precision(splits.test, several)),
+        }
+        each.append({"seed": seed, **figures, "cpu_seconds": cpu})
         print(each[-1])
     STUDY.write(command, {"validation": chosen, "test": each})
     return 0

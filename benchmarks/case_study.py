@@ -34,6 +34,7 @@ class CaseStudy:
     data : the data set.
     row : the localizer, a name of `medloc_lib.bench.named`. floors : the rows beside it.
     model : folder under models/ of the model with seed 0.
+    views : the row of that model at several views of each picture, if there is one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class CaseStudy:
     row: str
     floors: tuple[str, ...]
     model: str
+    views: str = ""
 
     def seeds(self, doc: str | None) -> tuple[range, str]:
         """The seeds that the command line asks for, and the command."""
@@ -52,6 +54,15 @@ class CaseStudy:
     @property
     def command(self) -> str:
         return f"python benchmarks/{self.name}.py"
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows of its models."""
+        return (self.row, self.views) if self.views else (self.row,)
+
+    def asked(self, row: str, model: Path) -> Any:
+        """A trained model, as one of the rows asks it."""
+        return load_model(model) if row == self.row else find(row)[row]().set_params(localizer=model).fit([])
 
     def folder(self, seed: int) -> Path:
         """Where the model of a seed is kept."""
@@ -69,24 +80,27 @@ class CaseStudy:
         _, facts = read_tensors(place / FILE)
         return int(facts["about"]["cpu_seconds"])
 
-    def trial(self, splits: choose.Splits, *, epochs: int | None = None) -> Any:
-        """The model that learned from the training samples alone, by which choices are made; None: the row's epochs."""
+    def trial(self, splits: choose.Splits, *, epochs: int | None = None) -> Path:
+        """Where the model is that learned from the training samples alone, by which choices are made.
+
+        Without `epochs` it learns for as many as the row.
+        """
         place = ROOT / "build" / self.name / "train_only"
         if not (place / FILE).exists():
             place.mkdir(parents=True, exist_ok=True)
             localizer = find(self.row)[self.row]()
             localizer.set_params(epochs=epochs or localizer.epochs).fit(splits.train)
             save_model(localizer, place / FILE, about={"data": f"{self.data}, train", "command": self.command})
-        return load_model(place)
+        return place
 
     def scored(self, splits: choose.Splits, seeds: range, seconds: Sequence[int], command: str) -> bool:
         """Score the row and its floors, print them, and put them into the leaderboard unless one failed."""
-        made = {name: find(name)[name]() for name in self.floors} | {self.row: Trained(self)}
+        made = {name: find(name)[name]() for name in self.floors} | {name: Trained(self, name) for name in self.rows}
         about: Any = {"data": self.data, "command": command, "note": splits.note}
         val = None if splits.validation is None else list(splits.validation)
         board = leaderboard(made, splits.train, list(splits.test), validation=val, seeds=seeds, **about)
         mean = float(np.mean(seconds))
-        rows = tuple(dataclasses.replace(row, fit_seconds=mean) if row.name == self.row else row for row in board)
+        rows = tuple(dataclasses.replace(row, fit_seconds=mean) if row.name in self.rows else row for row in board)
         print(Leaderboard(rows))
         if any(row.reason for row in rows):
             return False
@@ -100,14 +114,15 @@ class CaseStudy:
 
 
 class Trained(ml.Localizer):
-    """The models of a case study as one localizer with a seed: `fit` reads what was trained on the same samples."""
+    """The models of a row as one localizer with a seed: `fit` reads what was trained on the same samples."""
 
-    def __init__(self, study: CaseStudy, seed: int = 0) -> None:
+    def __init__(self, study: CaseStudy, row: str, seed: int = 0) -> None:
         self.study = study
+        self.row = row
         self.seed = seed
 
     def fit(self, samples: Sequence[ml.Sample], y: None = None, *, validation: Any = None) -> Self:
-        self.model_ = load_model(self.study.folder(self.seed))
+        self.model_: ml.Localizer = self.study.asked(self.row, self.study.folder(self.seed))
         self.n_parameters_ = self.model_.n_parameters_
         return self
 

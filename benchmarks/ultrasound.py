@@ -94,7 +94,7 @@ def main() -> int:
         list(part or ()) for part in (splits.train, splits.validation, joined.train, splits.test)
     )
     double, pairs = doubles(val, train)
-    validation = parts(val, [STUDY.trial(splits, epochs=TRIAL).predict(val)], double) | {"pairs": pairs}
+    validation = parts(val, [load_model(STUDY.trial(splits, epochs=TRIAL)).predict(val)], double) | {"pairs": pairs}
     print("trained on train, scored on val:", json.dumps(validation))
     seconds = [STUDY.trained(joined, seed) for seed in seeds]
     if not STUDY.scored(joined, seeds, seconds, command):

@@ -30,8 +30,18 @@ def _cells() -> Any:
     )
 
 
+def _views() -> Any:
+    from medloc_lib.deep.localizers import ViewsLocalizer
+
+    return ViewsLocalizer("bccd_heatmap", flip=(), sizes=(1.0, 0.9, 1.1), iou=0.7)
+
+
 def _threshold() -> ThresholdLocalizer:
     return ThresholdLocalizer(channel="G", bright=False)
 
 
-ROWS = {"blood_cells_threshold": _threshold, "blood_cells_heatmap": _cells}
+ROWS = {
+    "blood_cells_threshold": _threshold,
+    "blood_cells_heatmap": _cells,
+    "blood_cells_views": _views,
+}
