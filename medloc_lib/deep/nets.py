@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medloc_lib.deep import tensors
 from medloc_lib.errors import InputError
 
 CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -250,9 +251,7 @@ class Padded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shape = x.shape[2:]
-        missing = [-n % self.multiple for n in reversed(shape)]
-        filled = functional.pad(x, [amount for n in missing for amount in (0, n)], mode="replicate")
-        answer: Tensor = self.net(filled if any(missing) else x)
+        answer: Tensor = self.net(tensors.filled(x, self.multiple))
         cut: Any = (..., *map(slice, shape))
         return answer[cut]
 

@@ -147,6 +147,19 @@ def together(pictures: Sequence[Tensor], net: nn.Module) -> Tensor:
     return torch.stack([picture.float() for picture in pictures]).to(next(net.parameters()).device)
 
 
+def filled(pictures: Tensor, multiple: int) -> Tensor:
+    """Pictures (n, channels, *spatial) whose sides are filled up to a multiple with what lies on the border.
+
+    >>> filled(torch.arange(3.0)[None, None, None], 2)
+    tensor([[[[0., 1., 2., 2.],
+              [0., 1., 2., 2.]]]])
+    """
+    missing = [-n % multiple for n in reversed(pictures.shape[2:])]
+    if not any(missing):
+        return pictures
+    return functional.pad(pictures, [amount for n in missing for amount in (0, n)], mode="replicate")
+
+
 def box_tensors(samples: Sequence[Sample], *, scale: float = 1.0) -> Batch:
     """Boxes of all samples, padded to the largest number.
 

@@ -152,15 +152,16 @@ class HeatmapLocalizer(NetLocalizer):
 
     def _look(self, net: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities and extents by cell, the mean over the picture and its mirror images."""
-        shape = pictures.shape[2:]
-        if self.mirror:  # whole cells, so that those of a mirror image lie on those of the picture
-            missing = [amount for n in reversed(shape) for amount in (0, -n % self.stride)]
-            pictures = functional.pad(pictures, missing, mode="replicate")
+        if not self.mirror:
+            heat, extents = net(pictures)
+            return heat.float().sigmoid(), extents.float()
+        ndim = pictures.ndim - 2
+        pictures = tensors.filled(pictures, self.stride)  # the cells of a mirror image lie on those of the picture
         looks = []
         for axes in mirrorings(self.mirror):
             heat, extents = (x.float().flip(axes) for x in net(pictures.flip(axes)))
             for axis in axes:
-                extents[:, len(shape) + axis] *= -1  # what lay to the left lies to the right
+                extents[:, ndim + axis] *= -1  # what lay to the left lies to the right
             looks.append((heat.sigmoid(), extents))
         heats, answers = zip(*looks, strict=True)
         return torch.stack(heats).mean(0), torch.stack(answers).mean(0)
