@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -26,7 +27,11 @@ def script(*names: str) -> str:
     return "\n".join((FILES / f"{part}.js").read_text(encoding="utf-8") for part in ("picture", *names))
 
 
-class Widget(anywidget.AnyWidget):
+class _AbstractTraits(ABCMeta, type(anywidget.AnyWidget)):  # type: ignore[misc]
+    """Traits and abstract methods together."""
+
+
+class Widget(anywidget.AnyWidget, metaclass=_AbstractTraits):
     """A widget whose stored output also carries a picture and a sentence, for readers who have no kernel."""
 
     _css = (FILES / "style.css").read_text(encoding="utf-8")
@@ -34,13 +39,13 @@ class Widget(anywidget.AnyWidget):
     _poster = traitlets.Bytes(b"").tag(sync=True)
     _alt = traitlets.Unicode("").tag(sync=True)
 
+    @abstractmethod
     def still(self) -> Figure:
         """The present state as a figure."""
-        raise NotImplementedError
 
+    @abstractmethod
     def words(self) -> str:
         """The present state as a sentence."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return self.words()

@@ -14,7 +14,7 @@ from PIL import Image
 from medloc_lib.errors import InputError
 from medloc_lib.sample import Detections, Sample
 from medloc_lib.widgets import view
-from medloc_lib.widgets.base import pack, wire_type
+from medloc_lib.widgets.base import Widget, pack, wire_type
 from tests.widgets.front import Front, unpacked
 
 
@@ -139,3 +139,12 @@ def test_a_page_made_from_the_notebook_shows_the_still_with_its_words(sample):
         page, _ = HTMLExporter(template_name=template).from_notebook_node(notebook)
         assert f"data:image/png;base64,{data['image/png'][:40]}" in page.replace("\n", "")
     assert 'alt="Viewer of' in page  # the classic template has it; the other leaves it out
+
+
+def test_a_widget_without_a_still_or_words_cannot_be_made():
+    class Blind(Widget):
+        def words(self):
+            return "nothing to see"
+
+    with pytest.raises(TypeError, match="abstract method still"):
+        Blind()
