@@ -6,13 +6,14 @@ on validation are those by which that row was chosen, and so is the score from w
 from scratch, on training and validation pictures together, once per seed; only these are asked about the test pictures.
 Seed 0 is the stored model `bccd_heatmap`; the others are kept under build/blood_cells. What was trained is not trained
 again, so that a run that was stopped goes on; delete the folders to begin anew. Each model is asked twice, as it is and
-at three sizes of each picture (the row `blood_cells_views`). It also puts the rows of the case study
-into benchmarks/leaderboard.json.
+at three sizes of each picture (the row `blood_cells_views`). It also puts the rows of the case study into
+benchmarks/leaderboard.json.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,11 @@ SCORES = np.round(np.arange(0.1, 0.9, 0.05), 2)
 def choice(splits: choose.Splits) -> dict[str, Any]:
     """What training pictures alone give on validation, and by class the score from which counts are best there."""
     val: Any = splits.validation
-    found, several = (STUDY.asked(row, STUDY.trial(splits)).predict(val) for row in STUDY.rows)
+    found, several = answers(STUDY.trial(splits), val)
     off = {s: np.abs(counts(found, s) - true_counts(val)).mean(0) for s in SCORES}
     best = [min(SCORES, key=lambda s: off[s][k]) for k in range(len(val[0].classes))]
     return {
-        **plain(average_precision(val, found)),
-        "views": plain(average_precision(val, several)),
+        **figures(val, found, several),
         "count_from": dict(zip(val[0].classes, map(float, best), strict=True)),
     }
 
@@ -56,6 +56,21 @@ def counts(found: Sequence[ml.Detections], score: float) -> NDArray[np.int64]:
 def true_counts(samples: Sequence[ml.Sample]) -> NDArray[np.int64]:
     """Boxes of each class, (pictures, 3)."""
     return np.array([np.bincount(np.asarray(s.labels), minlength=3) for s in samples])
+
+
+def answers(model: Path, samples: Sequence[ml.Sample]) -> list[list[ml.Detections]]:
+    """What a model finds, as it is and at several sizes."""
+    return [STUDY.asked(row, model).predict(samples) for row in STUDY.rows]
+
+
+def figures(
+    samples: Sequence[ml.Sample], found: Sequence[ml.Detections], several: Sequence[ml.Detections]
+) -> dict[str, Any]:
+    """Average precision of both answers."""
+    return {
+        **plain(average_precision(samples, found)),
+        "views": plain(average_precision(samples, several)),
+    }
 
 
 def plain(scores: AveragePrecision) -> dict[str, Any]:
@@ -73,12 +88,8 @@ def main() -> int:
         return 1
     each: list[Any] = []
     for seed, cpu in zip(seeds, seconds, strict=True):
-        one, several = (STUDY.asked(row, STUDY.folder(seed)).predict(splits.test) for row in STUDY.rows)
-        figures = {
-            **plain(average_precision(splits.test, one)),
-            "views": plain(average_precision(splits.test, several)),
-        }
-        each.append({"seed": seed, **figures, "cpu_seconds": cpu})
+        found = answers(STUDY.folder(seed), splits.test)
+        each.append({"seed": seed, **figures(splits.test, *found), "cpu_seconds": cpu})
         print(each[-1])
     STUDY.write(command, {"validation": chosen, "test": each})
     return 0

@@ -14,7 +14,7 @@ import numpy as np
 
 import medloc_lib as ml
 from medloc_lib.bench import Leaderboard, leaderboard
-from medloc_lib.bench.named import find
+from medloc_lib.bench.named import make
 from medloc_lib.bench.table import write_whole
 from medloc_lib.cli import choose, training
 from medloc_lib.deep.localizers import load_model, save_model
@@ -62,7 +62,7 @@ class CaseStudy:
 
     def asked(self, row: str, model: Path) -> Any:
         """A trained model, as one of the rows asks it."""
-        return load_model(model) if row == self.row else find(row)[row]().set_params(localizer=model).fit([])
+        return load_model(model) if row == self.row else make(row).set_params(localizer=model).fit([])
 
     def folder(self, seed: int) -> Path:
         """Where the model of a seed is kept."""
@@ -76,26 +76,27 @@ class CaseStudy:
             joined = splits.validation is None
             options = {"seed": str(seed) if seed else None, "with-validation": "" if joined else None}
             command = training.command_line(self.data, self.row, place.relative_to(ROOT), options, ())
-            training.run(training.configure(find(self.row)[self.row](), (), seed), splits, place, command)
+            training.run(training.configure(make(self.row), (), seed), splits, place, command)
         _, facts = read_tensors(place / FILE)
         return int(facts["about"]["cpu_seconds"])
 
-    def trial(self, splits: choose.Splits, *, epochs: int | None = None) -> Path:
+    def trial(self, splits: choose.Splits, **changes: Any) -> Path:
         """Where the model is that learned from the training samples alone, by which choices are made.
 
-        Without `epochs` it learns for as many as the row.
+        Parameters
+        ----------
+        changes : other parameters than those of the row.
         """
         place = ROOT / "build" / self.name / "train_only"
         if not (place / FILE).exists():
             place.mkdir(parents=True, exist_ok=True)
-            localizer = find(self.row)[self.row]()
-            localizer.set_params(epochs=epochs or localizer.epochs).fit(splits.train)
+            localizer = make(self.row).set_params(**changes).fit(splits.train)
             save_model(localizer, place / FILE, about={"data": f"{self.data}, train", "command": self.command})
         return place
 
     def scored(self, splits: choose.Splits, seeds: range, seconds: Sequence[int], command: str) -> bool:
         """Score the row and its floors, print them, and put them into the leaderboard unless one failed."""
-        made = {name: find(name)[name]() for name in self.floors} | {name: Trained(self, name) for name in self.rows}
+        made = {name: make(name) for name in self.floors} | {name: Trained(self, name) for name in self.rows}
         about: Any = {"data": self.data, "command": command, "note": splits.note}
         val = None if splits.validation is None else list(splits.validation)
         board = leaderboard(made, splits.train, list(splits.test), validation=val, seeds=seeds, **about)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rounded import numbers
 
 import medloc_lib as ml
 from medloc_lib.bench import Leaderboard, Row, leaderboard
-from medloc_lib.bench.named import find
+from medloc_lib.bench.named import find, make
 from medloc_lib.bench.table import write_whole
 from medloc_lib.deep.localizers import ImageClassifier
 from medloc_lib.deep.localizers.classifier import diseased
@@ -42,7 +43,7 @@ def whether(row: Row, test: Any) -> dict[str, Any]:
 
     def interval(score: Any) -> dict[str, float]:
         made = bootstrap(lambda w: float(np.mean([score(truth, p, weights=w) for p in answers])), groups)
-        return {"value": round(made.value, 5), "low": round(made.low, 5), "high": round(made.high, 5)}
+        return numbers(made, digits=5)
 
     return {
         "name": row.name,
@@ -64,10 +65,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="runs, whose scores are averaged")
     args = parser.parse_args()
     train, val, test = (ml.load("brain_lesions", split=split) for split in ("train", "val", "test"))
-    localizers = {name: find(name)[name]() for name in args.rows or find("cnn")}
+    localizers = {name: make(name) for name in args.rows or find("cnn")}
     command = " ".join([COMMAND, *args.rows, *([f"--seeds {args.seeds}"] if args.seeds != 3 else [])])
     board = leaderboard(
-        {REFERENCE: find(REFERENCE)[REFERENCE](), **localizers},
+        {REFERENCE: make(REFERENCE), **localizers},
         train,
         test,
         validation=val,

@@ -21,19 +21,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from rounded import numbers
 
 import medloc_lib as ml
-from medloc_lib.bench.named import find
+from medloc_lib.bench.named import make
 from medloc_lib.bench.table import write_whole
 from medloc_lib.bench.worker import peak_mib
 from medloc_lib.deep.localizers import HeatmapLocalizer, load_model
 from medloc_lib.localizer import any_class
-from medloc_lib.metrics import Interval, Matches, bootstrap, match, paired_difference
+from medloc_lib.metrics import Matches, bootstrap, match, paired_difference
 from medloc_lib.sample import Detections, Sample
 
 PLACE = Path(__file__).resolve().parent / "detector.json"
 SIZES = {"all": None, "under 5 mm": (0.0, 5.0), "5 to 15 mm": (5.0, 15.0), "from 15 mm": (15.0, math.inf)}
-VIEWS = "heatmap_views"
 ONE = 3  # position of one false positive an image among the rates of FROC
 
 
@@ -55,7 +55,7 @@ def gain(
     one, other = (match(*any_class(test, detections), iou=0.3) for detections in (found, before))
     made = {}
     for name, read in {"more AP 0.3": _ap, "more sensitivity": _sensitivity}.items():
-        made[name] = _rounded(paired_difference(partial(read, one), partial(read, other), groups))
+        made[name] = numbers(paired_difference(partial(read, one), partial(read, other), groups))
     return made
 
 
@@ -68,11 +68,7 @@ def _sensitivity(matches: Matches, weights: Any) -> float:
 
 
 def _interval(matches: Matches, read: Any, groups: Sequence[str]) -> dict[str, float]:
-    return _rounded(bootstrap(partial(read, matches), groups))
-
-
-def _rounded(made: Interval) -> dict[str, float]:
-    return {"value": round(made.value, 4), "low": round(made.low, 4), "high": round(made.high, 4)}
+    return numbers(bootstrap(partial(read, matches), groups))
 
 
 def mosaic(test: Sequence[Sample], side: int) -> Sample:
@@ -130,7 +126,7 @@ def main() -> int:
         found = flat.predict(test)
         result[name] = {**scores(test, found), "images": len(test)}
         result[name]["seconds"] = round(time.perf_counter() - start, 1)
-        many = find(VIEWS)[VIEWS]().fit(test).predict(test)
+        many = make("heatmap_views").fit(test).predict(test)
         result[f"four views, {name}"] = {**scores(test, many), **gain(test, many, found)}
     for name, what in (("volume of 160", "volume"), ("picture of 2000", "2000"), ("picture of 4000", "4000")):
         done = subprocess.run([sys.executable, __file__, what], capture_output=True, text=True, check=True)

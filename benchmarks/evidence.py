@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rounded import numbers
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
@@ -36,7 +37,7 @@ from medloc_lib.data.lesions.evidence import genotypes, measurements, outcome
 from medloc_lib.deep.localizers import load_model
 from medloc_lib.localizer import any_class
 from medloc_lib.localizer.contract import without_pixels
-from medloc_lib.metrics import Interval, auroc, bootstrap, match, paired_difference
+from medloc_lib.metrics import auroc, bootstrap, match, paired_difference
 
 HERE = Path(__file__).resolve().parent
 TABLE, PLACE = HERE / "evidence.npz", HERE / "evidence.json"
@@ -67,10 +68,6 @@ def collect() -> dict[str, Any]:
     mm.save_finds(TABLE, splits, more)
     seconds = round(time.perf_counter() - start, 1)
     return {"finds": {split: len(finds) for split, finds in splits.items()}, "seconds": seconds}
-
-
-def numbers(interval: Interval) -> dict[str, float]:
-    return {name: round(getattr(interval, name), 4) for name in ("value", "low", "high")}
 
 
 def outcomes() -> dict[str, Any]:

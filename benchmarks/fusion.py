@@ -19,6 +19,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from rounded import plain
 from tqdm import tqdm
 
 import medloc_lib as ml
@@ -63,10 +64,6 @@ def ap(found: Matches) -> Any:
         return known[key]
 
     return compute
-
-
-def plain(interval: Interval) -> list[float]:
-    return [round(x, 4) for x in (interval.value, interval.low, interval.high)]
 
 
 def read(mm: float) -> list[ml.Sample]:

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rounded import numbers
 
 import medloc_lib as ml
 from medloc_lib.bench.named.generalization import MEMBERS, scanners, small
@@ -119,7 +120,7 @@ def ap(samples: Samples, found: Sequence[Detections]) -> Matches:
 def value(matches: Matches, samples: Samples) -> dict[str, float]:
     """AP with its interval over patients."""
     made = bootstrap(lambda w: matches.average_precision(w).mean, [s.group for s in samples])
-    return _interval(made)
+    return numbers(made)
 
 
 def difference(a: Matches, b: Matches, samples: Samples) -> dict[str, float]:
@@ -127,11 +128,7 @@ def difference(a: Matches, b: Matches, samples: Samples) -> dict[str, float]:
     made = paired_difference(
         lambda w: a.average_precision(w).mean, lambda w: b.average_precision(w).mean, [s.group for s in samples]
     )
-    return _interval(made)
-
-
-def _interval(made: Any) -> dict[str, float]:
-    return {"value": round(made.value, 4), "low": round(made.low, 4), "high": round(made.high, 4)}
+    return numbers(made)
 
 
 BARE = {"augment": None, "weight_decay": 0.0, "epochs": EPOCHS["overfitting"]}
@@ -269,7 +266,7 @@ def transfer() -> dict[str, Any]:
                 runs[name].append(ap(test, model.predict(test)))
                 print(n, draw, name, round(runs[name][-1].average_precision().mean, 3), flush=True)
         made[str(n)] = {name: _mean(matches, test) for name, matches in runs.items()}
-        made[str(n)]["gain"] = _interval(
+        made[str(n)]["gain"] = numbers(
             paired_difference(_reader(runs["fine-tuned"]), _reader(runs["from scratch"]), [s.group for s in test])
         )
     made["all"] = value(ap(test, trained("site B", *SITES["site B"]).predict(test)), test)
@@ -281,7 +278,7 @@ def _reader(all_runs: Sequence[Matches]) -> Any:
 
 
 def _mean(all_runs: Sequence[Matches], samples: Samples) -> dict[str, float]:
-    return _interval(bootstrap(_reader(all_runs), [s.group for s in samples]))
+    return numbers(bootstrap(_reader(all_runs), [s.group for s in samples]))
 
 
 def several_views() -> dict[str, Any]:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 from case_study import CaseStudy
+from rounded import plain
 
 import medloc_lib as ml
-from medloc_lib.bench.named import find
+from medloc_lib.bench.named import make
 from medloc_lib.cli import choose
 from medloc_lib.deep.localizers import load_model
 from medloc_lib.metrics import OrganScores, bootstrap, organ_scores
@@ -38,14 +39,9 @@ def summary(runs: Sequence[OrganScores], samples: Sequence[ml.Sample]) -> dict[s
     for name in OrganScores._fields:
         values = np.mean([getattr(run, name) for run in runs], axis=0)
         columns = dict(zip(samples[0].classes, values.T, strict=True)) | {"mean": values.mean(axis=1)}
-        made[name] = {column: _interval(x) for column, x in columns.items()}
+        made[name] = {column: plain(bootstrap(x, [""] * len(x))) for column, x in columns.items()}
     distances = np.concatenate([run.center for run in runs]).ravel()
     return made | {"center_median": round(float(np.median(distances)), 3)}
-
-
-def _interval(values: Any) -> list[float]:
-    found = bootstrap(values, [""] * len(values))
-    return [round(end, 4) for end in (found.value, found.low, found.high)]
 
 
 def main() -> int:
@@ -58,7 +54,7 @@ def main() -> int:
         return 1
     models = [load_model(STUDY.folder(seed)) for seed in seeds]
     runs = [organ_scores(test, model.predict(test)) for model in models]
-    floors = {name: find(name)[name]().fit(splits.train) for name in STUDY.floors}
+    floors = {name: make(name).fit(splits.train) for name in STUDY.floors}
     figures = {name: summary([organ_scores(test, floor.predict(test))], test) for name, floor in floors.items()}
     content: dict[str, Any] = {
         "validation": summary([organ_scores(val, model.predict(val)) for model in models], val),

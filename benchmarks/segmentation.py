@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rounded import plain
 from scipy import ndimage
 from tqdm import tqdm
 
@@ -48,10 +49,6 @@ CLUSTERINGS: Mapping[str, Callable[..., Array]] = {
 
 def _split(name: str, split: str) -> Any:
     return ml.load(name, split=split)
-
-
-def plain(interval: Interval) -> list[float]:
-    return [round(x, 4) for x in (interval.value, interval.low, interval.high)]
 
 
 def mni152() -> Table:

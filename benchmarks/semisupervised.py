@@ -20,6 +20,7 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
+from rounded import plain
 from tqdm import tqdm
 
 import medloc_lib as ml
@@ -30,7 +31,7 @@ from medloc_lib.classical.supervised import moved, offsets, ridge, taught
 from medloc_lib.data import lesions
 from medloc_lib.geometry import clip, nms
 from medloc_lib.localizer import any_class
-from medloc_lib.metrics import Interval, Matches, bootstrap, match, paired_difference
+from medloc_lib.metrics import Matches, bootstrap, match, paired_difference
 from medloc_lib.sample import Detections
 
 PLACE = Path(__file__).resolve().parent / "semisupervised.json"
@@ -77,10 +78,6 @@ class Ground:
             kept = nms(box, score, threshold=0.1)
             found.append(Detections(box[kept], score[kept]))
         return found
-
-
-def plain(interval: Interval) -> list[float]:
-    return [round(x, 4) for x in (interval.value, interval.low, interval.high)]
 
 
 def matches_of(ground: Ground, split: str, method: str, budget: int, seed: int) -> Matches:

@@ -22,6 +22,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import rounded
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
@@ -43,7 +44,7 @@ from medloc_lib.deep.sequence import (
     smoothed,
     span,
 )
-from medloc_lib.metrics import Interval, bootstrap, paired_difference
+from medloc_lib.metrics import bootstrap, paired_difference
 
 PLACE = Path(__file__).resolve().parent / "sequences.json"
 FEATURES = PLACE.with_suffix(".npz")
@@ -134,8 +135,7 @@ def series(split: str, seed: int, number: int) -> Record:
     return {"group": sample.group, "values": made.values[chosen].astype(np.float16), "lesion": made.lesion[chosen]}
 
 
-def plain(interval: Interval) -> list[float]:
-    return [round(x, 3) for x in (interval.value, interval.low, interval.high)]
+plain = partial(rounded.plain, digits=3)
 
 
 # What happens to a stack before a model is asked again: features and truth of its slices, changed.

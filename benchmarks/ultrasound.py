@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from case_study import CaseStudy
 from numpy.typing import NDArray
+from rounded import plain
 
 import medloc_lib as ml
 from medloc_lib.cli import choose
 from medloc_lib.data.duplicates import LEAST, near_duplicates, similarity
 from medloc_lib.deep.localizers import load_model
-from medloc_lib.metrics import Interval, bootstrap, dice_by_class, match
+from medloc_lib.metrics import bootstrap, dice_by_class, match
 
 STUDY = CaseStudy(
     name="ultrasound",
@@ -80,10 +81,6 @@ def doubles(samples: Sequence[ml.Sample], learned: Sequence[ml.Sample]) -> tuple
     pairs = near_duplicates(similarity(samples, learned))
     double = np.isin(np.arange(len(samples)), [pair.first for pair in pairs])
     return double, [[samples[p.first].id, learned[p.second].id, round(p.similarity, 3)] for p in pairs]
-
-
-def plain(interval: Interval) -> list[float]:
-    return [round(x, 4) for x in (interval.value, interval.low, interval.high)]
 
 
 def main() -> int:

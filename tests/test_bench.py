@@ -20,6 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from medloc_lib.bench import SCORES, Leaderboard, Row, evaluate, leaderboard, read_leaderboard
+from medloc_lib.bench.named import make
 from medloc_lib.bench.worker import fit
 from medloc_lib.errors import InputError, MedlocWarning, ReadError
 from medloc_lib.localizer import Localizer, MeanBoxLocalizer, Preprocess, ThresholdLocalizer, any_class, as_localizer
@@ -778,3 +779,11 @@ def test_json_is_plain(tmp_path):
     Leaderboard((row("a", 0.5),)).to_json(tmp_path / "x.json")
     content = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
     assert content["rows"][0]["scores"]["ap_0.3"] == {"value": 0.5, "low": 0.4, "high": 0.6}
+
+
+def test_a_row_is_made_by_its_name_and_a_lesson_is_no_row():
+    assert repr(make("threshold")) == repr(ThresholdLocalizer())
+    with pytest.raises(InputError, match="'start' is a lesson with several methods: mean_box, threshold"):
+        make("start")
+    with pytest.raises(InputError, match="there is no localizer 'nothing'"):
+        make("nothing")

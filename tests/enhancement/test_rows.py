@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from medloc_lib.bench.named import enhancement as rows
-from medloc_lib.bench.named import find
+from medloc_lib.bench.named import make
 from medloc_lib.localizer import any_class
 from medloc_lib.metrics import average_precision
 from medloc_lib.sample import Sample
@@ -31,7 +31,7 @@ SAMPLES = [head(seed) for seed in range(4)]
 
 @pytest.mark.parametrize("name", rows.ROWS)
 def test_each_row_finds_what_is_plain_to_see(name):
-    found = clone(find(name)[name]()).fit(SAMPLES[:2]).predict(SAMPLES[2:])
+    found = clone(make(name)).fit(SAMPLES[:2]).predict(SAMPLES[2:])
     score = average_precision(*any_class(SAMPLES[2:], found), iou=0.1).mean
     local = {"enhanced_clahe", "enhanced_laplacian", "enhanced_dog"}  # the rim of the disc becomes as bright
     assert score > 0.5 or name in local

@@ -61,6 +61,25 @@ def names() -> tuple[str, ...]:
     return tuple(name for rows in LESSONS.values() for name in rows)
 
 
+def make(name: str) -> Any:
+    """The localizer of a row, not fitted.
+
+    Raises
+    ------
+    InputError
+        If there is no method of that name.
+
+    Examples
+    --------
+    >>> make("threshold")
+    ThresholdLocalizer()
+    """
+    found = find(name)
+    if name not in found:
+        raise InputError(f"{name!r} is a lesson with several methods: {', '.join(found)}")
+    return found[name]()
+
+
 def find(name: str) -> dict[str, Make]:
     """What makes the localizers of that name: one method, or all of a lesson.
 

@@ -17,8 +17,15 @@ def _turns() -> Any:
 def _heatmap() -> Any:
     from medloc_lib.deep.localizers import HeatmapLocalizer
 
-    small: Any = {"widths": (16, 32, 64), "epochs": 20, "batch": 4, "ema": 0.99, "iou": 0.5, "precision": "fast"}
-    return HeatmapLocalizer(augment=_turns(), **small)
+    return HeatmapLocalizer(
+        widths=(16, 32, 64),
+        augment=_turns(),
+        epochs=20,
+        batch=4,
+        ema=0.99,
+        iou=0.5,
+        precision="fast",
+    )
 
 
 def _unet() -> Any:
