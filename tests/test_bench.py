@@ -209,10 +209,20 @@ def test_better_means_that_the_paired_difference_excludes_zero(board):
     assert difference.value == pytest.approx(values[0] - values[1])
     with pytest.raises(InputError, match="cannot be compared: it failed"):
         board.compare("threshold", "Raises")
-    with pytest.raises(InputError, match="0 rows are named 'nobody'"):
+    with pytest.raises(InputError, match="no row is named 'nobody'"):
         board.compare("threshold", "nobody")
     with pytest.raises(InputError, match="score must be one of"):
         board.compare("threshold", "mean_box", score="center_mm")
+
+
+def test_rows_of_one_name_are_told_apart_by_their_data_set(board):
+    row = board["threshold"]
+    both = Leaderboard((row, dataclasses.replace(row, data="elsewhere")))
+    with pytest.raises(InputError, match=r"are on .*, elsewhere; choose one of them first, by on\("):
+        both["threshold"]
+    assert both.on("elsewhere")["threshold"].data == "elsewhere"
+    with pytest.raises(InputError, match=r"no row is on .nowhere.; the data sets are: .*elsewhere"):
+        both.on("nowhere")
 
 
 @pytest.mark.usefixtures("quick")

@@ -43,10 +43,26 @@ class Leaderboard:
     def __getitem__(self, name: str) -> Row:
         """The row of that name."""
         found = [row for row in self.rows if row.name == name]
-        if len(found) != 1:
-            names = ", ".join(row.name for row in self.rows)
-            raise InputError(f"{len(found)} rows are named {name!r}; there are: {names}")
+        if len(found) > 1:
+            sets = ", ".join(row.data for row in found)
+            raise InputError(f"rows named {name!r} are on {sets}; choose one of them first, by on({found[0].data!r})")
+        if not found:
+            raise InputError(f"no row is named {name!r}; there are: {', '.join(row.name for row in self.rows)}")
         return found[0]
+
+    def on(self, data: str) -> Leaderboard:
+        """The rows of one data set.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        found = tuple(row for row in self.rows if row.data == data)
+        if not found:
+            sets = ", ".join(dict.fromkeys(row.data for row in self.rows)) or "none"
+            raise InputError(f"no row is on {data!r}; the data sets are: {sets}")
+        return Leaderboard(found)
 
     def __len__(self) -> int:
         return len(self.rows)
