@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from medloc_lib.deep.paste import paste
 from medloc_lib.deep.randomize import KNOTS, REACH, bend, focus, shade
 from medloc_lib.deep.tensors import Batch
 from medloc_lib.errors import InputError
@@ -40,6 +41,7 @@ class Augment:
     bias : spread of a field of uneven brightness, the standard deviation of its logarithm; 0: none.
     focus : largest change of sharpness to either side; 1 is from the blurred picture to as much sharper. The last three
         draw scanners that training has not seen; see `medloc_lib.deep.randomize`.
+    paste : chance that a picture gets the objects of another one first; needs masks. See `medloc_lib.deep.paste`.
 
     Examples
     --------
@@ -62,9 +64,12 @@ class Augment:
     curve: float = 0.0
     bias: float = 0.0
     focus: float = 0.0
+    paste: float = 0.0
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """The batch, changed; what came in stays as it was."""
+        if self.paste:
+            batch = paste(batch, self.paste, generator)
         images = batch["images"].float()
         n, _, *shape = images.shape
         matrices = self.sample_affine(n, len(shape), generator, images.device)

@@ -105,6 +105,23 @@ def pictures(samples: Sequence[Sample], channels: Sequence[str], *, scale: float
     return made
 
 
+def masks(samples: Sequence[Sample], *, scale: float = 1.0) -> list[Tensor]:
+    """The mask of each sample, uint8 (1, *spatial), resized by `scale`.
+
+    Raises
+    ------
+    InputError
+        If a sample has none.
+    """
+    made = []
+    for sample in samples:
+        if sample.mask is None:
+            raise InputError(f"it learns from masks; sample {sample.id!r} has none")
+        labels = torch.from_numpy(np.array(sample.mask)).to(torch.uint8)[None]
+        made.append(resize(labels, scaled(sample.shape, scale), nearest=True))
+    return made
+
+
 def scaled(shape: Sequence[int], scale: float) -> tuple[int, ...]:
     """A spatial shape times a factor, at least 1 along each axis."""
     return tuple(max(1, round(n * scale)) for n in shape)

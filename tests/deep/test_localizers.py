@@ -134,6 +134,19 @@ def test_with_mirror_images_it_finds_the_mirrored_in_the_mirrored(heatmap, axes)
     assert both.score(test) > 0.8
 
 
+def test_epochs_are_compared_at_one_look(heatmap):
+    test, both = scene((40, 56), 6, 2), copy.copy(heatmap).set_params(mirror=(-1, -2))
+    looks = []
+    hook = heatmap.net_.register_forward_pre_hook(lambda *_: looks.append(1))
+    try:
+        both.predict(test)
+        assert len(looks) == 4
+        assert both._validation(test)(heatmap.net_) == heatmap._validation(test)(heatmap.net_) > 0.8
+        assert len(looks) == 6
+    finally:
+        hook.remove()
+
+
 def test_mirror_images_of_odd_sides_lie_where_the_picture_does(heatmap):
     test = scene((41, 57), 24, 2)
     found = copy.copy(heatmap).set_params(mirror=(-1, -2)).predict(test)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -44,11 +45,11 @@ class HeatmapLocalizer(NetLocalizer):
     channels : names of the channels to look at; None: all of the first training sample.
     widths, stride, dropout : of the network.
     scale : size at which the network sees the pictures, as a factor.
-    augment : what may happen to a training picture, or None.
+    augment : what may happen to a training picture, or None. With `paste` the samples need masks.
     epochs, batch, rate, weight_decay, ema, patience : of the training; see `Settings`.
     overlap : IoU over which two boxes are one.
     mirror : axes, counted from the last, along which a picture is also looked at mirrored: the answers of all looks are
-        averaged, cell by cell. Each axis doubles the time of an answer. () for one look.
+        averaged, cell by cell. Each axis doubles the time of an answer. () for one look. Epochs are compared at one.
     iou : from which overlap on a hit counts in the AP on validation, by which the best epoch is chosen.
     seed, device, precision : see `Settings`.
 
@@ -112,8 +113,10 @@ class HeatmapLocalizer(NetLocalizer):
 
     def _data(self, samples: Sequence[Sample]) -> Data:
         images = tensors.stack(self._pictures(samples))
-        boxes = tensors.box_tensors(samples, scale=self.scale)
-        return Data({"images": images, **boxes}, tuple(sample.id for sample in samples))
+        known = tensors.box_tensors(samples, scale=self.scale)
+        if self.augment is not None and self.augment.paste:
+            known["masks"] = tensors.stack(tensors.masks(samples, scale=self.scale))[:, 0]
+        return Data({"images": images, **known}, tuple(sample.id for sample in samples))
 
     def _loss(self, net: Any, batch: Batch) -> dict[str, Tensor]:
         heat, extents = net(batch["images"])
@@ -129,6 +132,12 @@ class HeatmapLocalizer(NetLocalizer):
             "heat": heatmap.focal_loss(heat, wanted.heat, wanted.care),
             "box": heatmap.extent_loss(extents, wanted, stride=self.stride),
         }
+
+    def _validation(self, samples: Sequence[Sample]) -> Any:
+        """As in the base, at one look: mirror images take time, and which epoch is best they hardly change."""
+        one = copy.copy(self)
+        one.mirror = ()
+        return super(HeatmapLocalizer, one)._validation(samples)
 
     def _detect(self, net: nn.Module, pictures: Tensor) -> list[Detections]:
         n, _, *shape = pictures.shape

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medloc_lib.deep import tensors
 from medloc_lib.deep.augment import Augment
 from medloc_lib.deep.localizers.segmenter import UnetLocalizer
 from medloc_lib.deep.nets import unet
@@ -81,7 +82,7 @@ class OrganLocalizer(UnetLocalizer):
 
     def _data(self, samples: Sequence[Sample]) -> Data:
         images = torch.stack(centred(self._pictures(samples)))
-        masks = torch.stack(centred(self._masks(samples), fill=0))[:, 0]
+        masks = torch.stack(centred(tensors.masks(samples, scale=self.scale), fill=0))[:, 0]
         return Data({"images": images, "masks": masks}, tuple(sample.id for sample in samples))
 
     def _detect(self, net: nn.Module, pictures: Tensor) -> list[Detections]:

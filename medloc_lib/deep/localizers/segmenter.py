@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
@@ -17,7 +16,6 @@ from medloc_lib.deep.localizers.base import NetLocalizer
 from medloc_lib.deep.localizers.detector import HEADS
 from medloc_lib.deep.nets import unet
 from medloc_lib.deep.tensors import Batch, Data
-from medloc_lib.errors import InputError
 from medloc_lib.sample import Detections, Sample
 
 MOST = 100
@@ -86,18 +84,9 @@ class UnetLocalizer(NetLocalizer):
         return unet(len(self.channels_), len(self.classes_), ndim=self.ndim_, widths=self.widths)
 
     def _data(self, samples: Sequence[Sample]) -> Data:
-        images, masks = tensors.stack(self._pictures(samples)), tensors.stack(self._masks(samples))[:, 0]
+        images = tensors.stack(self._pictures(samples))
+        masks = tensors.stack(tensors.masks(samples, scale=self.scale))[:, 0]
         return Data({"images": images, "masks": masks}, tuple(sample.id for sample in samples))
-
-    def _masks(self, samples: Sequence[Sample]) -> list[Tensor]:
-        """Their masks as the network sees the pictures, uint8 (1, *spatial)."""
-        masks = []
-        for sample in samples:
-            if sample.mask is None:
-                raise InputError(f"a U-Net learns from masks; sample {sample.id!r} has none")
-            labels = torch.from_numpy(np.array(sample.mask)).to(torch.uint8)[None]
-            masks.append(tensors.resize(labels, tensors.scaled(sample.shape, self.scale), nearest=True))
-        return masks
 
     def _loss(self, net: Any, batch: Batch) -> dict[str, Tensor]:
         from monai.losses.dice import DiceLoss
