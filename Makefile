@@ -91,6 +91,7 @@ models: setup
 	@$(TRAIN) --localizer pooled_cam --out models/brain_lesions_pooled
 	@$(TRAIN) --localizer one_box --out models/brain_lesions_one_box
 	@$(TRAIN) --localizer heatmap --out models/brain_lesions_heatmap
+	@$(TRAIN) --localizer heatmap_pasted --out models/brain_lesions_pasted
 	@$(TRAIN) --localizer unet --out models/brain_lesions_unet
 	@$(BIN)/python benchmarks/reports.py models
 	@! $(BIN)/medloc data fetch bccd || $(BIN)/medloc train --dataset bccd --with-validation \

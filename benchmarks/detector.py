@@ -1,7 +1,8 @@
-"""The stored heat-map detector: where it is good, and how long large pictures take it.
+"""The stored heat-map detectors: where they are good, and how long large pictures take.
 
 `python benchmarks/detector.py` scores `models/brain_lesions_heatmap` on the test split, with skull and without, by
-size, once at one look and once at four views of each picture (the row `heatmap_views`), and times a picture of
+size, once at one look and once at four views of each picture (the row `heatmap_views`); beside it
+`models/brain_lesions_pasted`, which was trained on pasted lesions too. It times the first on a picture of
 4,000×4,000, a mosaic of test slices. It also times a volume of 160×160×160, with a network of the same widths in three
 dimensions that was trained for one step only: its speed does not depend on what it has learned. It writes
 benchmarks/detector.json.
@@ -119,7 +120,7 @@ def main() -> int:
         print(json.dumps(large(sys.argv[1])))
         return 0
     result: dict[str, Any] = {"command": "python benchmarks/detector.py", "threads": torch.get_num_threads()}
-    flat = load_model("brain_lesions_heatmap")
+    flat, pasted = (load_model(f"brain_lesions_{name}") for name in ("heatmap", "pasted"))
     for name, skull in (("with skull", True), ("brain alone", False)):
         test = list(ml.load("brain_lesions", split="test", skull=skull))
         start = time.perf_counter()
@@ -127,7 +128,9 @@ def main() -> int:
         result[name] = {**scores(test, found), "images": len(test)}
         result[name]["seconds"] = round(time.perf_counter() - start, 1)
         many = make("heatmap_views").fit(test).predict(test)
-        result[f"four views, {name}"] = {**scores(test, many), **gain(test, many, found)}
+        more = pasted.predict(test)
+        for way, better in {"four views": many, "pasted": more}.items():
+            result[f"{way}, {name}"] = {**scores(test, better), **gain(test, better, found)}
     for name, what in (("volume of 160", "volume"), ("picture of 2000", "2000"), ("picture of 4000", "4000")):
         done = subprocess.run([sys.executable, __file__, what], capture_output=True, text=True, check=True)
         result[name] = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Lesson 09: a heat map of centres with extents, the stored one at four views of each picture, and a U-Net's mask."""
+"""Lesson 09: a heat map of centres with extents, one that also sees pasted lesions, each at several views, a U-Net."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ def _heatmap() -> Any:
     from medloc_lib.deep.localizers import HeatmapLocalizer
 
     return HeatmapLocalizer(precision="fast")
+
+
+def _pasted() -> Any:
+    from medloc_lib.deep.augment import Augment
+    from medloc_lib.deep.localizers import HeatmapLocalizer
+
+    augment = Augment(crop=128, rotate=30.0, scale=0.25, flip=(-1, -2), paste=0.5)
+    return HeatmapLocalizer(augment=augment, mirror=(-1, -2), epochs=46, precision="fast")
 
 
 def _views() -> Any:
@@ -23,4 +31,4 @@ def _unet() -> Any:
     return UnetLocalizer()
 
 
-ROWS = {"heatmap": _heatmap, "heatmap_views": _views, "unet": _unet}
+ROWS = {"heatmap": _heatmap, "heatmap_pasted": _pasted, "heatmap_views": _views, "unet": _unet}
