@@ -87,7 +87,7 @@ CORE: dict[str, dict[str, tuple[str, ...]]] = {
         "medloc_lib.deep.heatmap:decode": ("shuffled",),
         "medloc_lib.deep.heatmap:focal_loss": ("zeros",),
         "medloc_lib.deep.heatmap:giou": ("zeros",),
-        "medloc_lib.deep.paste:paste": ("zeros",),
+        "medloc_lib.deep.paste:paste": ("input",),
         "medloc_lib.deep.localizers.segmenter:mask_to_detections": ("zeros",),
     },
     "10_generalization": {
