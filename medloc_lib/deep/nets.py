@@ -17,7 +17,6 @@ from medloc_lib.errors import InputError
 CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 DROP: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
-LINEAR = {2: "bilinear", 3: "trilinear"}
 
 SIDE = 224
 """Rows and columns that the whole-image networks take."""
@@ -168,7 +167,7 @@ class HeatmapNet(nn.Module):
         self.heat = nn.Sequential(ConvBlock(ndim, first, first), CONV[ndim](first, classes, 1))
         self.extents = nn.Sequential(ConvBlock(ndim, first, first), CONV[ndim](first, 2 * ndim, 1))
         self._start(ndim)
-        self.mode = LINEAR[ndim]
+        self.mode = tensors.LINEAR[ndim]
 
     def _start(self, ndim: int) -> None:
         """Begin with hardly any object anywhere, as in equation 1's source (focal loss), and boxes of three cells."""

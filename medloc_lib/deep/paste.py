@@ -7,13 +7,14 @@ as two scanners do not show the same tissue equally bright.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from medloc_lib.deep.tensors import Batch
+from medloc_lib.deep.tensors import LINEAR, Batch
 from medloc_lib.errors import InputError
 
 REACH = 8
@@ -24,7 +25,6 @@ FAINTEST = 0.6
 
 MAX_POOL: dict[int, Any] = {2: functional.max_pool2d, 3: functional.max_pool3d}
 MEAN_POOL: dict[int, Any] = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
-LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
 def paste(batch: Batch, chance: float, generator: Generator) -> Batch:
@@ -64,30 +64,32 @@ def paste(batch: Batch, chance: float, generator: Generator) -> Batch:
         raise InputError("to paste objects, their masks are needed; train on samples with masks, or with paste=0")
     images, masks, boxes = batch["images"], batch["masks"], batch["boxes"]
     n, _, *shape = images.shape
+    draw = partial(torch.rand, generator=generator, device=images.device)
     numbers = torch.arange(n, device=images.device)
-    giver = (numbers + 1 + int(_draw(1, generator, images) * (n - 1))) % n
-    mirrored = bool(_draw(1, generator, images) < 0.5)
-    steps = [int(step) for step in (_draw(len(shape), generator, images) * (2 * REACH + 1)).floor() - REACH]
+    giver = (numbers + 1 + int(draw(1) * (n - 1))) % n
+    mirrored = bool(draw(1) < 0.5)
+    steps = [int(step) for step in (draw(len(shape)) * (2 * REACH + 1)).floor() - REACH]
     places, labels = _moved_boxes(boxes[giver], shape, steps, mirrored), batch["labels"][giver]
     limits = torch.tensor(shape, device=boxes.device).repeat(2)
     inside = (((places >= 0) & (places <= limits)).all(-1) | (labels < 0)).all(1)
-    takes = (_draw(n, generator, images) < chance) & inside & (labels >= 0).any(1) & (giver != numbers)
-    own, theirs, more = (part[takes] for part in (images, masks, giver))
-    own = own.float()
-    given, painted = (_moved(batch[name][more], steps, mirrored) for name in ("images", "masks"))
-    objects = (painted > 0).float()[:, None]
+    takes = (draw(n) < chance) & inside & (labels >= 0).any(1) & (giver != numbers)
+    # What needs pixels is asked only of the few that are left.
+    made, painted = images.to(torch.float32, copy=True), masks.clone()
+    own, own_mask = made[takes], masks[takes]
+    given, given_mask = (_moved(batch[name][giver[takes]], steps, mirrored) for name in ("images", "masks"))
+    objects = (given_mask > 0).float()[:, None]
     near = _grown(objects)
     around = _grown(near)
-    fits = around.mul(theirs[:, None] > 0).flatten(1).sum(1) == 0
-    fits &= (_shown(own) * objects).flatten(1).sum(1) >= 0.95 * objects.flatten(1).sum(1)
+    apart = (around * (own_mask[:, None] > 0)).flatten(1).sum(1) == 0
+    on_something = (_shown(own) * objects).flatten(1).sum(1) >= 0.95 * objects.flatten(1).sum(1)
+    fits = apart & on_something
     takes[takes.clone()] = fits
-    made, over = images.to(torch.float32, copy=True), masks.clone()
     made[takes] = _blend(own[fits], given[fits].float(), near[fits], around[fits])
-    over[takes] = torch.where(objects[fits, 0] > 0, painted[fits], theirs[fits])
+    painted[takes] = torch.where(objects[fits, 0] > 0, given_mask[fits], own_mask[fits])
     labels = torch.where(takes[:, None], labels, -1)
     return dict(batch) | {
         "images": made,
-        "masks": over,
+        "masks": painted,
         "boxes": torch.cat([boxes, places], dim=1),
         "labels": torch.cat([batch["labels"], labels], dim=1),
         "ignored": torch.cat([batch["ignored"], batch["ignored"][giver] & (labels >= 0)], dim=1),
@@ -132,7 +134,3 @@ def _moved_boxes(boxes: Tensor, shape: list[int], steps: list[int], mirrored: bo
     if mirrored:
         boxes[..., [ndim - 1, -1]] = shape[-1] - boxes[..., [-1, ndim - 1]]
     return boxes + torch.tensor(steps, device=boxes.device).repeat(2)
-
-
-def _draw(n: int, generator: Generator, like: Tensor) -> Tensor:
-    return torch.rand(n, generator=generator, device=like.device)

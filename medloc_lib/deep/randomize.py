@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medloc_lib.deep.tensors import LINEAR
+
 KNOTS = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 """Standardized values between which a contrast curve is straight."""
 
@@ -65,8 +67,7 @@ def shade(images: Tensor, field: Tensor) -> Tensor:
     >>> shade(torch.zeros(1, 1, 1, 3), torch.tensor([0.0, 0.2]).repeat(1, 1, 2, 1)).round(decimals=2)
     tensor([[[[0.0000, 0.5300, 1.1100]]]])
     """
-    linear = {4: "bilinear", 5: "trilinear"}[images.ndim]
-    smooth = functional.interpolate(field, size=images.shape[2:], mode=linear, align_corners=True)
+    smooth = functional.interpolate(field, size=images.shape[2:], mode=LINEAR[images.ndim - 2], align_corners=True)
     return (images + LEVEL) * smooth.exp() - LEVEL
 
 

@@ -18,6 +18,9 @@ from medloc_lib.sample import Sample
 
 Batch = dict[str, Tensor]
 
+LINEAR = {2: "bilinear", 3: "trilinear"}
+"""What torch calls linear interpolation, by number of spatial axes."""
+
 FARTHEST = 10.0
 """Standardized values are cut off here: beyond lies fat, metal or noise, and a half-precision number holds it well."""
 
@@ -138,8 +141,8 @@ def resize(picture: Tensor, shape: Sequence[int], *, nearest: bool = False) -> T
     if nearest:
         return functional.interpolate(picture[None].float(), size=tuple(shape), mode="nearest-exact")[0].to(picture)
     shrinks = all(a >= b for a, b in zip(picture.shape[1:], shape, strict=True))
-    linear = {2: "bilinear", 3: "trilinear"}[picture.ndim - 1]
-    how: dict[str, Any] = {"mode": "area"} if shrinks else {"mode": linear, "align_corners": False}
+    linear: dict[str, Any] = {"mode": LINEAR[picture.ndim - 1], "align_corners": False}
+    how = {"mode": "area"} if shrinks else linear
     return functional.interpolate(picture[None], size=tuple(shape), **how)[0]
 
 

@@ -1,4 +1,4 @@
-"""Lesson 09: a heat map of centres with extents, one that also sees pasted lesions, each at several views, a U-Net."""
+"""Lesson 09: a heat map of centres with extents, also trained on pasted lesions or asked at four views; a U-Net."""
 
 from __future__ import annotations
 
