@@ -29,9 +29,10 @@ from medloc_lib.reports.grounded import Scene, choose_threshold, judge, scene, s
 from medloc_lib.reports.readers import BagReader, NetReader
 from medloc_lib.reports.reading import ASKED
 from medloc_lib.reports.simulated import Pair, pairs
+from medloc_lib.reports.statements import Statement
 from medloc_lib.reports.stored import folder, load_grounder, load_reader, training_texts
 from medloc_lib.reports.weak import of_boxes
-from medloc_lib.reports.wordings import DEV, HELD_OUT, Statement, cases, write
+from medloc_lib.reports.wordings import DEV, HELD_OUT, cases, write
 
 PLACE = Path(__file__).resolve().parent / "reports.json"
 COUNT = 500

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES, Statement
 from medloc_lib.reports.terms import terms
-from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES, Statement
 
 BEFORE_DENIED = (
     "no",

@@ -24,8 +24,8 @@ from medloc_lib.reports.grounding import (
     numbers,
 )
 from medloc_lib.reports.simulated import Pair, pairs
+from medloc_lib.reports.statements import KINDS, REGIONS, Statement
 from medloc_lib.reports.tokens import Vocabulary, tokens
-from medloc_lib.reports.wordings import KINDS, REGIONS, Statement
 from medloc_lib.sample import Sample
 
 PEAKS, ELSEWHERE = 40, 40

@@ -26,9 +26,9 @@ from medloc_lib.deep.tensors import Batch, Data
 from medloc_lib.deep.training import train
 from medloc_lib.errors import InputError, ReadError
 from medloc_lib.reports.reading import Reading
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES, Statement
 from medloc_lib.reports.terms import TAGS, tags
 from medloc_lib.reports.tokens import Vocabulary, bag_of_words, sentences, tokens
-from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES, Statement
 
 WHETHER = ("denied", "possible", "present")
 TOLD = tuple(dict.fromkeys("target" if t == KINDS[0] else "rival" if t in KINDS else t for t in TAGS))

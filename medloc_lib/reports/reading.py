@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from medloc_lib.reports.wordings import KINDS, Statement
+from medloc_lib.reports.statements import KINDS, Statement
 
 ORDER = ("", "denied", "possible", "present")
 

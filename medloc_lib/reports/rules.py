@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medloc_lib.reports.reading import Reading
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES
 from medloc_lib.reports.terms import tags
 from medloc_lib.reports.tokens import sentences, tokens
-from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES
 
 WINDOW = 6
 """Words before or behind a cue that it rules over at most; NegEx takes five."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from medloc_lib.data.lesions.findings import DENIED, DISEASE, NAMES, NOTHING, UNSURE
 from medloc_lib.errors import InputError
+from medloc_lib.reports.statements import KINDS, REGIONS, Statement, Whether
 from medloc_lib.reports.tokens import sentences
-from medloc_lib.reports.wordings import KINDS, REGIONS, Statement, Whether
 from medloc_lib.sample import Sample
 
 MARK = "(Simulated report.)"

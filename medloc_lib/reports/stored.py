@@ -14,7 +14,7 @@ from medloc_lib.reports.augmenting import rewrite
 from medloc_lib.reports.grounding import Grounder
 from medloc_lib.reports.readers import NetReader
 from medloc_lib.reports.simulated import said
-from medloc_lib.reports.wordings import Statement
+from medloc_lib.reports.statements import Statement
 from medloc_lib.sample import Sample
 
 REPORTS, REWRITTEN = 500, 4000

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES
 
 TERMS: dict[str, tuple[str, str]] = {
     "mass": (

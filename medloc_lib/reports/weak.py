@@ -24,8 +24,8 @@ from medloc_lib.localizer import any_class
 from medloc_lib.localizer.contract import without_pixels
 from medloc_lib.metrics import auroc, average_precision
 from medloc_lib.reports.reading import Reading
+from medloc_lib.reports.statements import KINDS
 from medloc_lib.reports.stored import load_reader
-from medloc_lib.reports.wordings import KINDS
 from medloc_lib.sample import Detections, Sample
 
 ZONES = ("whole", "left", "right")

@@ -1,49 +1,19 @@
 """Two sets of phrasings that share no template with the simulator's reports: one for choices, one for the final figure.
 
 `HELD_OUT` was written as a radiologist dictates, before its author had seen the simulator's sentences, and is not
-changed
-by what a reader gets wrong on it. `DEV` was written beside it, in other words, and serves for choices. Both are
+changed by what a reader gets wrong on it. `DEV` was written beside it, in other words, and serves for choices. Both are
 simulated all the same: a grammar fills in names, places and sides. Reports of a hospital are harder.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES, Statement, Whether
+
 T = TypeVar("T")
-Whether = Literal["present", "possible", "denied"]
-
-KINDS = ("mass", "plaque", "infarct")
-SIDES = ("left", "right", "midline")
-REGIONS = (
-    "frontal lobe",
-    "parietal lobe",
-    "temporal lobe",
-    "occipital lobe",
-    "insula",
-    "periventricular white matter",
-    "basal ganglia",
-    "thalamus",
-    "cerebellum",
-    "brainstem",
-)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One thing that a report says: a kind, whether it is there, and where (`""` where it does not say).
-
-    >>> Statement("mass", "present", "left", "frontal lobe").side
-    'left'
-    """
-
-    kind: str
-    whether: Whether
-    side: str = ""
-    region: str = ""
-    mm: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from medloc_lib.reports.grounded import (
 )
 from medloc_lib.reports.grounding import Grounder, box_loss, cells, contrastive_loss, mirrored, numbers
 from medloc_lib.reports.simulated import pairs
+from medloc_lib.reports.statements import Statement
 from medloc_lib.reports.stored import load_grounder
 from medloc_lib.reports.tokens import Vocabulary
-from medloc_lib.reports.wordings import Statement
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from medloc_lib.reports.augmenting import rewrite
 from medloc_lib.reports.readers import BagReader, NetReader, Question, questions
 from medloc_lib.reports.reading import ASKED
 from medloc_lib.reports.simulated import findings, pairs, said, statements
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES, Statement
 from medloc_lib.reports.stored import load_reader
-from medloc_lib.reports.wordings import DEV, HELD_OUT, KINDS, REGIONS, SIDES, Statement, cases, write
+from medloc_lib.reports.wordings import DEV, HELD_OUT, cases, write
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -12,9 +12,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from medloc_lib.errors import InputError
 from medloc_lib.reports.embedding import analogy, cosine, neighbours, sgns_step, skip_gram, skip_pairs
+from medloc_lib.reports.statements import KINDS, REGIONS, SIDES
 from medloc_lib.reports.terms import TAGS, TERMS, chinese, tags, terms
 from medloc_lib.reports.tokens import PAD, UNKNOWN, Vocabulary, bag_of_words, sentences, tokens
-from medloc_lib.reports.wordings import KINDS, REGIONS, SIDES
 
 TEXTS = ["no mass in the left insula", "a mass and a stroke", ""]
 

@@ -11,8 +11,8 @@ from medloc_lib import Sample
 from medloc_lib.bench import named
 from medloc_lib.errors import InputError
 from medloc_lib.reports.reading import Reading
+from medloc_lib.reports.statements import Statement
 from medloc_lib.reports.weak import ReportLocalizer, of_boxes, zone_logits, zones
-from medloc_lib.reports.wordings import Statement
 
 
 @pytest.fixture(scope="module")
